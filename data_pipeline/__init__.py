@@ -1,0 +1,1 @@
+"""From raw pictures and captions to TFRecord shards and batches; imports nothing of `t2i_tf`."""

@@ -1,0 +1,30 @@
+"""How every entry point reports bad input: one clear line and a non-zero exit code."""
+
+import sys
+from collections.abc import Callable
+
+from absl import app
+
+
+class UserError(Exception):
+    """Input that the user has to mend.
+
+    The message says what is wrong, where, and what to do about it; `run` shows it without a traceback.
+    """
+
+
+def run(main: Callable[[list[str]], None]) -> None:
+    """Runs `main` under absl's flag parsing; a `UserError` ends the program with exit code 1.
+
+    Args:
+        main: called with the command line's arguments that are no flags, program name first.
+    """
+
+    def guarded(arguments: list[str]) -> None:
+        try:
+            main(arguments)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+
+    app.run(guarded)
