@@ -1,0 +1,97 @@
+"""The words a model knows, numbered; id 0 is `<end>` and pads captions."""
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from data_pipeline.errors import UserError
+from data_pipeline.tokenizer import tokenize
+
+END = "<end>"
+
+
+class Vocabulary:
+    """An ordered list of words; a word's id is its place in it.
+
+    Args:
+        words: The words by id. The first is `"<end>"`, none is empty, holds white space or
+            comes twice.
+
+    Attributes:
+        words: The words by id, a tuple.
+        index: Dict from word to id.
+
+    Raises:
+        ValueError: if `words` breaks one of the rules above.
+    """
+
+    def __init__(self, words: Sequence[str]):
+        self.words = tuple(words)
+        if not self.words or self.words[0] != END:
+            raise ValueError(f"the first word must be {END!r}, found {self.words[:1]}")
+        self.index = {}
+        for number, word in enumerate(self.words):
+            if word.split() != [word]:
+                raise ValueError(f"word {number} is {word!r}: empty or with white space")
+            if self.index.setdefault(word, number) != number:
+                raise ValueError(f"{word!r} is both word {self.index[word]} and word {number}")
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the file that `save` writes."""
+        return hashlib.sha256(self._text().encode()).hexdigest()
+
+    def encode(self, text: str) -> tuple[list[int], list[str]]:
+        """The ids of a caption's known words and its unknown words, both in order.
+
+        Unknown words have no id: they are left out of the ids, as in AttnGAN.
+        """
+        tokens = tokenize(text)
+        ids = [self.index[token] for token in tokens if token in self.index]
+        return ids, [token for token in tokens if token not in self.index]
+
+    @classmethod
+    def from_captions(cls, captions: Iterable[str], min_count: int = 1) -> "Vocabulary":
+        """The words that occur at least `min_count` times, the most frequent first.
+
+        Words of the same count are in alphabetical order, so that the same captions in any order
+        give the same vocabulary.
+        """
+        counts = Counter(token for caption in captions for token in tokenize(caption))
+        kept = [word for word, count in counts.items() if count >= min_count]
+        return cls([END, *sorted(kept, key=lambda word: (-counts[word], word))])
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "Vocabulary":
+        """Reads a file of one word a line, line number (from 0) = id.
+
+        Raises:
+            UserError: if the file is missing or is not such a list.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{path}: cannot read the vocabulary: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UserError(f"{path}: not a vocabulary: it is not UTF-8 text") from None
+        try:
+            return cls(text.removesuffix("\n").split("\n"))
+        except ValueError as error:
+            raise UserError(
+                f"{path}: not a vocabulary (one word a line, the first {END!r}): {error}"
+            ) from None
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Writes one word a line, whole or not at all."""
+        path = Path(path)
+        temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
+        temporary.write_text(self._text(), encoding="utf-8", newline="\n")
+        os.replace(temporary, path)
+
+    def _text(self) -> str:
+        return "\n".join(self.words) + "\n"
