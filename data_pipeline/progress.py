@@ -21,26 +21,35 @@ class Progress:
                 progress.update()
     """
 
-    def __init__(self, total: int, unit: str, stream: TextIO | None = None):
+    def __init__(self, total: int, unit: str, stream: TextIO | None = None, start: int = 0):
         """
         Args:
             total: how many pieces of work there are.
             unit: what they are called, in the plural.
             stream: where to write; standard error by default.
+            start: how many pieces an earlier run has done; they do not count for the rate.
+
+        `note` may be set to text that follows the line.
         """
         self.total = total
         self.unit = unit
-        self.done = 0
+        self.done = start
+        self.note = ""
+        self._start_count = start
         self._stream = sys.stderr if stream is None else stream
         self._redraws = self._stream.isatty()
         self._start = time.monotonic()
         self._last_drawn = 0.0
-        self._last_tenth = 0
+        self._last_tenth = 10 * start // max(total, 1)
 
     def __enter__(self) -> "Progress":
         return self
 
     def __exit__(self, *exception) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leaves the last state on the terminal."""
         if self._redraws and self.done:
             self._stream.write("\r" + self.line() + "\n")
             self._stream.flush()
@@ -65,7 +74,7 @@ class Progress:
         """The state as text, of the same width from beginning to end."""
         elapsed = time.monotonic() - self._start
         share = min(self.done / max(self.total, 1), 1.0)
-        rate = self.done / elapsed if elapsed > 0 else 0.0
+        rate = (self.done - self._start_count) / elapsed if elapsed > 0 else 0.0
         filled = int(share * _BAR_WIDTH)
         bar = "#" * filled + "." * (_BAR_WIDTH - filled)
         if self.done >= self.total:
@@ -75,7 +84,9 @@ class Progress:
         else:
             clock = "left  --:--"
         count = f"{self.done:>{len(str(self.total))}}/{self.total}"
-        return f"[{bar}] {share:4.0%} {count} {self.unit} {rate:7.1f}/s {clock}"
+        return (
+            f"[{bar}] {share:4.0%} {count} {self.unit} {rate:7.1f}/s {clock} {self.note}".rstrip()
+        )
 
 
 def _clock(seconds: float) -> str:

@@ -1,0 +1,30 @@
+# `make quickstart` and `make test` do everything on a machine with Python 3.11 or later.
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: quickstart test lint clean
+
+quickstart: $(VENV)/installed
+	$(RUN) -m export.quickstart --output_dir=quickstart $(QUICKSTART_FLAGS)
+
+test: $(VENV)/installed-dev lint
+	$(RUN) -m pytest
+
+lint: $(VENV)/installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+$(VENV)/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) quickstart

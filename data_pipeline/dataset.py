@@ -1,0 +1,220 @@
+"""tf.data batches from TFRecord shards, addressed by a global example index.
+
+Example number `i` of the endless training stream is a pure function of (data, seed, i): which
+record, caption, crop, flip and subset of words. A run that stopped after n batches goes on exactly
+by starting at n * batch_size; nothing about the stream has to be saved.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline.errors import UserError
+from data_pipeline.tfrecord import DatasetInfo, parse, shard_paths
+from data_pipeline.vocabulary import Vocabulary
+
+
+class Split:
+    """One split of a built data set, its serialized records held in memory.
+
+    Args:
+        data_dir: Folder written by `data_pipeline.build_tfrecords`.
+        name: `"train"` or `"test"`.
+
+    Attributes:
+        info: The `DatasetInfo`.
+        vocabulary: The `Vocabulary`.
+    """
+
+    def __init__(self, data_dir: str | Path, name: str):
+        self.info = DatasetInfo.load(data_dir)
+        self.vocabulary = Vocabulary.load(Path(data_dir) / self.info.vocabulary["file"])
+        if name not in self.info.splits:
+            raise UserError(f"{data_dir}: no split {name!r}; it has {sorted(self.info.splits)}")
+        paths = [str(path) for path in shard_paths(data_dir, self.info.dataset, name)]
+        records = list(tf.data.TFRecordDataset(paths).as_numpy_iterator())
+        expected = self.info.splits[name]["images"]
+        if len(records) != expected:
+            raise UserError(
+                f"{data_dir}: split {name!r} holds {len(records)} records, dataset_info.json says "
+                f"{expected}; build the data set again"
+            )
+        self._records = tf.constant(records)
+
+    def __len__(self) -> int:
+        return self._records.shape[0]
+
+    def train_batches(
+        self,
+        *,
+        batch_size: int,
+        image_sizes: Sequence[int],
+        max_words: int,
+        seed: int,
+        start: int = 0,
+        flip: bool = True,
+        crop_jitter: float = 1.0,
+        exchange_words: Sequence[str] = (),
+    ) -> tf.data.Dataset:
+        """The endless stream of training batches, from example number `start` on.
+
+        Args:
+            batch_size: B.
+            image_sizes: Sides of the image pyramid, ascending, each half of the next.
+            max_words: T; a longer caption keeps a random subset of its words in order.
+            seed: Decides every random choice together with the example's index.
+            start: Global index of the first example.
+            flip: Whether images are mirrored at random.
+            crop_jitter: How far the random crop may be from the centre, 1 for anywhere in the
+                stored image, 0 for the centre.
+            exchange_words: Words (colours, say) that `wrong_tokens` exchanges within a caption.
+
+        Returns:
+            A dataset of dicts: `images`, a tuple of float32 `[B, s, s, 3]` in [-1, 1];
+            `tokens`, int32 `[B, T]`, 0 after the last word; `class_id`, int32 `[B]`; `index`,
+            int64 `[B]`; with `exchange_words` also `wrong_tokens`, int32 `[B, T]`, the caption
+            with those words rotated among their places (equal to `tokens` where that changes
+            nothing).
+        """
+        load = _Loader(self, image_sizes, max_words, seed, flip, crop_jitter, exchange_words)
+        count = len(self)
+
+        def example(index):
+            epoch = index // count
+            shuffle_seed = tf.stack([tf.cast(seed, tf.int64), epoch, 0])
+            row = tf.random.experimental.index_shuffle(index % count, shuffle_seed, count - 1)
+            return load.random(tf.gather(self._records, row), index)
+
+        return (
+            tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+            .map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            .batch(batch_size, drop_remainder=True)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+    def eval_batches(
+        self, *, batch_size: int, image_sizes: Sequence[int], max_words: int, caption: int = 0
+    ) -> tf.data.Dataset:
+        """All examples once, in order, centrally cropped, each with its caption number `caption`.
+
+        Returns:
+            A dataset of dicts as `train_batches` gives them; `index` is the row in the split. The
+            last batch may be smaller.
+        """
+        load = _Loader(self, image_sizes, max_words, 0, False, 0.0, ())
+        return (
+            tf.data.Dataset.range(len(self))
+            .map(
+                lambda row: load.central(tf.gather(self._records, row), row, caption),
+                num_parallel_calls=tf.data.AUTOTUNE,
+            )
+            .batch(batch_size)
+            .prefetch(tf.data.AUTOTUNE)
+        )
+
+    def examples(self) -> Iterator[dict]:
+        """The parsed records as dicts of NumPy arrays, in order."""
+        return tf.data.Dataset.from_tensor_slices(self._records).map(parse).as_numpy_iterator()
+
+
+class _Loader:
+    """Turns one serialized record into one training or evaluation example."""
+
+    def __init__(self, split, image_sizes, max_words, seed, flip, crop_jitter, exchange_words):
+        self.image_sizes = tuple(image_sizes)
+        if self.image_sizes[-1] > split.info.stored_size:
+            raise UserError(
+                f"images of {self.image_sizes[-1]} px were asked for, but the data set stores "
+                f"{split.info.stored_size} px; build it with --image_size={self.image_sizes[-1]}"
+            )
+        self.max_words = max_words
+        self.seed = seed
+        self.flip = flip
+        self.crop_jitter = crop_jitter
+        known = [split.vocabulary.index[w] for w in exchange_words if w in split.vocabulary.index]
+        self.exchangeable = None
+        if exchange_words:
+            table = np.zeros(len(split.vocabulary), bool)
+            table[known] = True
+            self.exchangeable = tf.constant(table)
+
+    def random(self, record, index):
+        """A random crop, flip, caption and choice of words, all decided by (seed, index)."""
+        parsed = parse(record)
+        seeds = tf.random.split(tf.stack([tf.cast(self.seed, tf.int64), index]), 5)
+        image = decode(parsed["image"])
+        offsets = self.crop_jitter * tf.random.stateless_uniform([2], seeds[0], -1.0, 1.0)
+        image = self._crop(image, offsets)
+        if self.flip:
+            image = tf.image.stateless_random_flip_left_right(image, seeds[1])
+        caption = tf.random.stateless_uniform(
+            [], seeds[2], 0, tf.size(parsed["token_counts"], tf.int64), tf.int64
+        )
+        tokens = self._words(parsed, caption, seeds[3])
+        example = self._example(parsed, image, tokens, index)
+        if self.exchangeable is not None:
+            example["wrong_tokens"] = self._exchange(tokens, seeds[4])
+        return example
+
+    def central(self, record, index, caption):
+        """The central crop with caption number `caption`, cut to its first words."""
+        parsed = parse(record)
+        image = self._crop(decode(parsed["image"]), tf.zeros([2]))
+        tokens = _caption_tokens(parsed, caption)[: self.max_words]
+        return self._example(parsed, image, self._pad(tokens), index)
+
+    def _example(self, parsed, image, tokens, index):
+        return {
+            "images": pyramid(image, self.image_sizes),
+            "tokens": tokens,
+            "class_id": tf.cast(parsed["class_id"], tf.int32),
+            "index": index,
+        }
+
+    def _crop(self, image, offsets):
+        """Cuts the final square; offsets in [-1, 1] go from edge to edge, 0 is the centre."""
+        side = self.image_sizes[-1]
+        slack = tf.shape(image)[:2] - side
+        corner = tf.cast(tf.round(tf.cast(slack, tf.float32) * (offsets + 1.0) / 2.0), tf.int32)
+        image = tf.image.crop_to_bounding_box(image, corner[0], corner[1], side, side)
+        return tf.ensure_shape(image, [side, side, 3])
+
+    def _words(self, parsed, caption, seed):
+        """The caption's token ids; of a long one a random subset of `max_words`, in order."""
+        tokens = _caption_tokens(parsed, caption)
+        order = tf.argsort(tf.random.stateless_uniform([tf.size(tokens)], seed))
+        return self._pad(tf.gather(tokens, tf.sort(order[: self.max_words])))
+
+    def _pad(self, tokens):
+        tokens = tf.pad(tf.cast(tokens, tf.int32), [[0, self.max_words - tf.size(tokens)]])
+        return tf.ensure_shape(tokens, [self.max_words])
+
+    def _exchange(self, tokens, seed):
+        """Rotates the exchangeable words among their places by a random number of places."""
+        places = tf.where(tf.gather(self.exchangeable, tokens))
+        words = tf.gather_nd(tokens, places)
+        count = tf.maximum(tf.size(words), 2)
+        shift = tf.random.stateless_uniform([], seed, 1, count, tf.int32)
+        return tf.tensor_scatter_nd_update(tokens, places, tf.roll(words, shift, 0))
+
+
+def decode(jpeg: tf.Tensor) -> tf.Tensor:
+    """JPEG bytes to float32 `[H, W, 3]` in [-1, 1]."""
+    return tf.cast(tf.io.decode_jpeg(jpeg, channels=3), tf.float32) / 127.5 - 1.0
+
+
+def pyramid(image: tf.Tensor, sizes: Sequence[int]) -> tuple[tf.Tensor, ...]:
+    """The square image `[S, S, 3]` at every size, by antialiased downscaling, ascending."""
+    side = image.shape[0]
+    return tuple(
+        image if size == side else tf.image.resize(image, (size, size), antialias=True)
+        for size in sizes
+    )
+
+
+def _caption_tokens(parsed, caption):
+    counts = parsed["token_counts"]
+    start = tf.reduce_sum(counts[:caption])
+    return parsed["token_ids"][start : start + counts[caption]]

@@ -1,0 +1,190 @@
+"""AttnGAN as a keras.Model whose train_step is the paper's algorithm."""
+
+import keras
+import tensorflow as tf
+
+from t2i_tf.damsm import update_averages
+from t2i_tf.losses import damsm_losses, discriminator_loss, generator_loss, kl_loss
+
+
+class AttnGAN(keras.Model):
+    """Generator, one discriminator a stage, and the frozen DAMSM encoders (AttnGAN, section 3).
+
+    Args:
+        text_encoder: A `TextEncoder`, kept frozen.
+        image_encoder: An `ImageEncoder` of the same space, kept frozen.
+        generator: A built `Generator`.
+        ema_generator: Another of the same shape; it follows the exponential moving average of the
+            weights and is the one that samples, metrics and exports use.
+        discriminators: One built `Discriminator` a stage, smallest image first.
+        gammas: DAMSM's (gamma1, gamma2, gamma3).
+        damsm_weight: lambda, the weight of the matching losses of the last stage's image.
+        damsm_warmup_steps: Steps over which lambda rises from 0.
+        kl_weight: Weight of the conditioning augmentation's KL divergence.
+        ema_decay: Decay of the average; the first steps use (1 + step) / (10 + step) if smaller.
+        seed: Decides every random draw together with the examples' indices.
+    """
+
+    def __init__(
+        self,
+        text_encoder,
+        image_encoder,
+        generator,
+        ema_generator,
+        discriminators,
+        *,
+        gammas=(4.0, 5.0, 10.0),
+        damsm_weight=5.0,
+        damsm_warmup_steps=0,
+        kl_weight=1.0,
+        ema_decay=0.999,
+        seed=0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.text_encoder = text_encoder
+        self.image_encoder = image_encoder
+        self.generator = generator
+        self.ema_generator = ema_generator
+        self.discriminators = discriminators
+        self.gammas = tuple(gammas)
+        self.damsm_weight = damsm_weight
+        self.damsm_warmup_steps = damsm_warmup_steps
+        self.kl_weight = kl_weight
+        self.ema_decay = ema_decay
+        self.seed = seed
+        for frozen in (text_encoder, image_encoder, ema_generator):
+            frozen.trainable = False
+        self.averages = {}
+
+    def compile(self, generator_optimizer, discriminator_optimizers, jit_compile=False):
+        """Creates the optimizers' variables, one discriminator optimizer a stage."""
+        super().compile(optimizer=None, jit_compile=jit_compile)
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizers = list(discriminator_optimizers)
+        generator_optimizer.build(self.generator.trainable_variables)
+        for optimizer, network in zip(
+            self.discriminator_optimizers, self.discriminators, strict=True
+        ):
+            optimizer.build(network.trainable_variables)
+        stages = range(len(self.discriminators))
+        names = [f"d_loss_{i}" for i in stages] + [f"g_loss_{i}" for i in stages]
+        names += ["g_loss", "kl_loss", "word_loss", "sentence_loss"]
+        self.averages = {name: keras.metrics.Mean(name=name) for name in names}
+
+    @property
+    def metrics(self):
+        return list(self.averages.values())
+
+    def call(self, tokens, noise, eps):
+        """Images of the averaged generator for token ids `[B, T]`; see `Generator.call`."""
+        words, sentence = self.text_encoder(tokens)
+        return self.ema_generator(sentence, words, tokens != 0, noise, eps)
+
+    def train_step(self, batch):
+        texts, wrong_sentence, false_negatives = self._encode(batch)
+        words, sentence, mask = (t[: batch["tokens"].shape[0]] for t in texts)
+        noise, eps = self._draw(batch["index"])
+        with tf.GradientTape() as tape:
+            fake = self.generator(sentence, words, mask, noise, eps, training=True)
+            with tape.stop_recording():
+                logs = self._train_discriminators(
+                    batch["images"], fake["images"], sentence, wrong_sentence
+                )
+            losses = self._generator_losses(fake, sentence)
+            matching = damsm_losses(
+                texts,
+                self.image_encoder(fake["images"][-1]),
+                batch["class_id"],
+                self.gammas,
+                false_negatives,
+            )
+            word_loss = matching["word_image_to_text"] + matching["word_text_to_image"]
+            sentence_loss = matching["sentence_image_to_text"] + matching["sentence_text_to_image"]
+            kl = kl_loss(fake["mu"], fake["logvar"])
+            loss = tf.add_n(list(losses.values())) + self.kl_weight * kl
+            loss += self._damsm_weight() * (word_loss + sentence_loss)
+        variables = self.generator.trainable_variables
+        self.generator_optimizer.apply(tape.gradient(loss, variables), variables)
+        self._update_average()
+        logs |= losses
+        logs |= {"word_loss": word_loss, "sentence_loss": sentence_loss, "kl_loss": kl}
+        return update_averages(self.averages, {**logs, "g_loss": loss})
+
+    def _encode(self, batch):
+        """Encodes the captions and, where the batch has them, the wrong captions behind them.
+
+        Returns:
+            ((words, sentences, mask), wrong sentence of each image or None, which of the wrong
+            captions are no wrong captions or None).
+        """
+        tokens = batch["tokens"]
+        if "wrong_tokens" not in batch:
+            words, sentences = self.text_encoder(tokens)
+            return (words, sentences, tokens != 0), None, None
+        rows = tokens.shape[0]
+        unchanged = tf.reduce_all(tokens == batch["wrong_tokens"], axis=1)
+        tokens = tf.concat([tokens, batch["wrong_tokens"]], axis=0)
+        words, sentences = self.text_encoder(tokens)
+        another = tf.roll(sentences[:rows], -1, axis=0)
+        wrong = tf.where(unchanged[:, None], another, sentences[rows:])
+        return (words, sentences, tokens != 0), wrong, unchanged
+
+    def _draw(self, index):
+        """Noise `[B, Z]` and eps `[B, C]` as a function of the seed and the examples' indices."""
+        seeds = tf.random.split(tf.stack([tf.cast(self.seed, tf.int64), index[0]]), 2)
+        rows = index.shape[0]
+        noise = tf.random.stateless_normal([rows, self.generator.noise_dim], seeds[0])
+        return noise, tf.random.stateless_normal([rows, self.generator.condition_dim], seeds[1])
+
+    def _train_discriminators(self, real_images, fake_images, sentence, wrong_sentence):
+        """One step of every discriminator; returns their losses by name.
+
+        Each image's mismatch is the next image's sentence; a wrong sentence of its own joins it.
+        """
+        logs = {}
+        for i, network in enumerate(self.discriminators):
+            with tf.GradientTape() as tape:
+                real = network.features(real_images[i], training=True)
+                fake = network.features(fake_images[i], training=True)
+                mismatched = [network.conditional(real[:-1], sentence[1:], training=True)]
+                if wrong_sentence is not None:
+                    mismatched.append(network.conditional(real, wrong_sentence, training=True))
+                loss = discriminator_loss(
+                    network.unconditional(real, training=True),
+                    network.conditional(real, sentence, training=True),
+                    network.unconditional(fake, training=True),
+                    network.conditional(fake, sentence, training=True),
+                    *mismatched,
+                )
+            variables = network.trainable_variables
+            self.discriminator_optimizers[i].apply(tape.gradient(loss, variables), variables)
+            logs[f"d_loss_{i}"] = loss
+        return logs
+
+    def _generator_losses(self, fake, sentence):
+        """The adversarial loss of every stage, by name."""
+        losses = {}
+        for i, (network, images) in enumerate(
+            zip(self.discriminators, fake["images"], strict=True)
+        ):
+            losses[f"g_loss_{i}"] = generator_loss(*network(images, sentence, training=True))
+        return losses
+
+    def _damsm_weight(self):
+        if not self.damsm_warmup_steps:
+            return self.damsm_weight
+        step = tf.cast(self.generator_optimizer.iterations, tf.float32)
+        return self.damsm_weight * tf.minimum(step / self.damsm_warmup_steps, 1.0)
+
+    def _update_average(self):
+        """Moves the averaged generator; BatchNorm's running statistics are copied as they are."""
+        step = tf.cast(self.generator_optimizer.iterations, tf.float32)
+        decay = tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
+        averaged, current = self.ema_generator, self.generator
+        trained = {id(variable) for variable in current.trainable_variables}
+        for target, source in zip(averaged.variables, current.variables, strict=True):
+            if id(source) in trained:
+                target.assign(decay * target + (1.0 - decay) * source)
+            else:
+                target.assign(source)

@@ -1,0 +1,140 @@
+"""From a config to built networks: the only place where both are known."""
+
+import keras
+
+from t2i_tf.attngan import AttnGAN
+from t2i_tf.damsm import DAMSM
+from t2i_tf.networks.discriminator import Discriminator
+from t2i_tf.networks.generator import Generator
+from t2i_tf.networks.image_encoder import build_image_encoder
+from t2i_tf.networks.text_encoder import TextEncoder
+
+
+def text_encoder(config, vocabulary_size, unroll=False):
+    """The text encoder of `config.text_encoder`, built."""
+    network = TextEncoder(
+        vocabulary_size, **config.text_encoder, unroll=unroll, name="text_encoder"
+    )
+    network(keras.Input((config.data.max_words,), dtype="int32"))
+    return network
+
+
+def image_encoder(config, weights=None):
+    """The image encoder of `config.image_encoder`, built.
+
+    Args:
+        config: The run's config.
+        weights: Weights to start Inception from, in place of the config's (None: the config's).
+    """
+    options = dict(config.image_encoder)
+    if weights is not None:
+        options["weights"] = weights
+    network = build_image_encoder(units=config.text_encoder.units, name="image_encoder", **options)
+    network(keras.Input((network.input_size, network.input_size, 3)))
+    return network
+
+
+def generator(config, name="generator"):
+    """The generator of `config.generator`, built."""
+    units, words = config.text_encoder.units, config.data.max_words
+    network = Generator(**config.generator, name=name)
+    network(
+        keras.Input((units,)),
+        keras.Input((words, units)),
+        keras.Input((words,), dtype="bool"),
+        keras.Input((network.noise_dim,)),
+        keras.Input((network.condition_dim,)),
+    )
+    return network
+
+
+def discriminators(config, image_sizes):
+    """One built discriminator for each image size."""
+    networks = []
+    for i, size in enumerate(image_sizes):
+        network = Discriminator(size, **config.discriminator, name=f"discriminator_{i}")
+        network(keras.Input((size, size, 3)), keras.Input((config.text_encoder.units,)))
+        networks.append(network)
+    return networks
+
+
+def gammas(config):
+    """(gamma1, gamma2, gamma3) of DAMSM."""
+    return config.damsm.gamma1, config.damsm.gamma2, config.damsm.gamma3
+
+
+def damsm(config, vocabulary_size):
+    """A compiled DAMSM to pretrain."""
+    model = DAMSM(
+        text_encoder(config, vocabulary_size),
+        image_encoder(config),
+        gammas=gammas(config),
+        clip_norm=config.train.clip_norm,
+        name="damsm",
+    )
+    schedule = keras.optimizers.schedules.ExponentialDecay(
+        config.train.learning_rate,
+        config.train.decay_steps,
+        config.train.decay_rate,
+        staircase=True,
+    )
+    model.compile(
+        keras.optimizers.Adam(
+            FlooredSchedule(schedule, config.train.learning_rate / 10), beta_1=0.5, name="optimizer"
+        ),
+        jit_compile=config.train.jit_compile,
+    )
+    return model
+
+
+def attngan(config, encoders):
+    """A compiled AttnGAN around the frozen encoders of a trained DAMSM.
+
+    Args:
+        config: The run's config.
+        encoders: (text encoder, image encoder), built, with their weights.
+    """
+    network, averaged = generator(config), generator(config, "ema_generator")
+    averaged.set_weights(network.get_weights())
+    train = config.train
+    model = AttnGAN(
+        *encoders,
+        network,
+        averaged,
+        discriminators(config, network.image_sizes),
+        gammas=gammas(config),
+        damsm_weight=train.damsm_weight,
+        damsm_warmup_steps=train.damsm_warmup_steps,
+        kl_weight=train.kl_weight,
+        ema_decay=train.ema_decay,
+        seed=config.seed,
+        name="attngan",
+    )
+
+    def adam(learning_rate, name):
+        return keras.optimizers.Adam(learning_rate, beta_1=train.beta_1, name=name)
+
+    model.compile(
+        adam(train.generator_learning_rate, "generator_optimizer"),
+        [
+            adam(train.discriminator_learning_rate, f"{network.name}_optimizer")
+            for network in model.discriminators
+        ],
+        jit_compile=train.jit_compile,
+    )
+    return model
+
+
+@keras.saving.register_keras_serializable("t2i_tf")
+class FlooredSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Another schedule that never falls below `floor`."""
+
+    def __init__(self, schedule, floor):
+        self.schedule = schedule
+        self.floor = floor
+
+    def __call__(self, step):
+        return keras.ops.maximum(self.schedule(step), self.floor)
+
+    def get_config(self):
+        return {"schedule": self.schedule, "floor": self.floor}

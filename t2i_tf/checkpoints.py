@@ -1,0 +1,56 @@
+"""Checkpoints that hold every variable of a run, by name."""
+
+from pathlib import Path
+
+import tensorflow as tf
+from absl import logging
+
+
+class Checkpointer:
+    """Saves and restores all variables of a model's networks and optimizers, and the step.
+
+    The variables go into one flat `tf.train.Checkpoint`: object-based tracking silently skips what
+    lies in Python lists. A checkpoint's files are complete before the list of checkpoints names
+    them, so a run killed while saving restores the one before.
+
+    Args:
+        directory: Folder of the checkpoints.
+        owners: Networks and optimizers with distinct names, built.
+        keep: How many checkpoints are kept.
+    """
+
+    def __init__(self, directory, owners, keep=2):
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        variables = {"step": self.step}
+        for owner in owners:
+            for i, variable in enumerate(_variables(owner)):
+                name = f"{owner.name}.{i:03d}.{variable.name}"
+                if name in variables:
+                    raise ValueError(f"two owners are called {owner.name!r}")
+                variables[name] = variable.value
+        self._checkpoint = tf.train.Checkpoint(**variables)
+        self._manager = tf.train.CheckpointManager(self._checkpoint, str(directory), keep)
+
+    def restore(self) -> int:
+        """Restores the newest readable checkpoint and returns its step, 0 where there is none."""
+        for path in reversed(self._manager.checkpoints):
+            try:
+                self._checkpoint.restore(path).assert_consumed()
+            except (tf.errors.OpError, AssertionError, ValueError) as error:
+                reason = str(error).splitlines()[0]
+                logging.warning("%s cannot be restored, trying the one before: %s", path, reason)
+                continue
+            return int(self.step.numpy())
+        if self._manager.checkpoints:
+            raise OSError(f"no checkpoint in {self._manager.directory} can be restored")
+        return 0
+
+    def save(self, step: int) -> Path:
+        """Writes a checkpoint of the state after `step` steps."""
+        self.step.assign(step)
+        return Path(self._manager.save(checkpoint_number=step))
+
+
+def _variables(owner):
+    variables = owner.variables
+    return variables() if callable(variables) else variables

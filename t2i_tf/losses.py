@@ -1,0 +1,139 @@
+"""Losses as pure functions of tensors (AttnGAN, arXiv:1711.10485, sections 3.1 and 3.2)."""
+
+from keras import ops
+
+from t2i_tf.attention import MASKED, word_region_attention
+
+
+def _binary_cross_entropy(logits, real):
+    """Mean cross-entropy of logits with the constant label 1 (`real`) or 0."""
+    return ops.mean(ops.softplus(-logits if real else logits))
+
+
+def discriminator_loss(real, real_matched, fake, fake_matched, *mismatched):
+    """Loss of one stage's discriminator from its logits.
+
+    [BCE(real, 1) + BCE(real|s, 1)] / 2, plus the mean of BCE(fake, 0), BCE(fake|s, 0) and
+    BCE(real|wrong s, 0).
+
+    Args:
+        real: Unconditional logits of real images, `[B]`.
+        real_matched: Logits of real images with their own sentences.
+        fake: Unconditional logits of generated images.
+        fake_matched: Logits of generated images with their sentences.
+        *mismatched: One or more tensors of logits of real images with wrong sentences; they share
+            one third of the negative part.
+
+    Returns:
+        A scalar.
+    """
+    positive = (_binary_cross_entropy(real, True) + _binary_cross_entropy(real_matched, True)) / 2
+    wrong = sum(_binary_cross_entropy(logits, False) for logits in mismatched) / len(mismatched)
+    negative = _binary_cross_entropy(fake, False) + _binary_cross_entropy(fake_matched, False)
+    return positive + (negative + wrong) / 3
+
+
+def generator_loss(fake, fake_matched):
+    """BCE(fake, 1) + BCE(fake|s, 1) of one stage, from logits `[B]`."""
+    return _binary_cross_entropy(fake, True) + _binary_cross_entropy(fake_matched, True)
+
+
+def kl_loss(mu, logvar):
+    """KL divergence of N(mu, exp(logvar)) from N(0, 1), averaged over batch and dimensions.
+
+    Args:
+        mu: `[B, C]`.
+        logvar: `[B, C]`.
+    """
+    return -0.5 * ops.mean(1.0 + logvar - ops.square(mu) - ops.exp(logvar))
+
+
+def cosine(a, b):
+    """Cosine along the last axis, broadcasting; zero vectors give zero."""
+    dot = ops.sum(a * b, axis=-1)
+    norms = ops.sqrt(ops.sum(ops.square(a), -1) * ops.sum(ops.square(b), -1) + 1e-16)
+    return dot / ops.maximum(norms, 1e-8)
+
+
+def word_scores(words, regions, mask, gamma1, gamma2):
+    """R(Q, D) of every image with every caption (AttnGAN, eq. 10, without 1/gamma2 as published).
+
+    Args:
+        words: `[C, T, E]`.
+        regions: `[B, N, E]`.
+        mask: Boolean `[C, T]`.
+        gamma1: Sharpness over regions.
+        gamma2: Sharpness over words.
+
+    Returns:
+        `[B, C]`: log sum_t exp(gamma2 cos(c_t, e_t)) over the real words.
+    """
+    context, _ = word_region_attention(words, regions, mask, gamma1)
+    similarity = gamma2 * cosine(context, words[None])
+    similarity = ops.where(mask[None], similarity, ops.cast(MASKED, similarity.dtype))
+    return ops.logsumexp(similarity, axis=-1)
+
+
+def sentence_scores(sentences, codes):
+    """Cosine of every image code `[B, E]` with every sentence `[C, E]`: `[B, C]`."""
+    return cosine(codes[:, None], sentences[None])
+
+
+def matching_loss(scores, class_ids, false_negatives=None):
+    """Cross-entropy of a score matrix with its diagonal, both ways (AttnGAN, eq. 11-12).
+
+    Pairs of the same class off the diagonal are left out, as they are no mismatches.
+
+    Args:
+        scores: `[B, B]` images by captions, already times gamma3; or `[B, C]` with C > B where
+            columns past B are additional wrong captions, used from image to caption only.
+        class_ids: `[B]` integers.
+        false_negatives: Boolean `[C - B]`, True where an additional caption is no wrong caption
+            for any image (required when C > B).
+
+    Returns:
+        (image to text, text to image), two scalars.
+    """
+    batch = scores.shape[0]
+    same = class_ids[:, None] == class_ids[None]
+    excluded = ops.logical_and(same, ops.logical_not(ops.eye(batch, dtype="bool")))
+    masked = ops.cast(MASKED, scores.dtype)
+    square = ops.where(excluded, masked, scores[:, :batch])
+    rows = square
+    if false_negatives is not None:
+        extra = ops.where(false_negatives[None], masked, scores[:, batch:])
+        rows = ops.concatenate([square, extra], axis=1)
+    diagonal = ops.diagonal(square)
+    return (
+        ops.mean(ops.logsumexp(rows, axis=1) - diagonal),
+        ops.mean(ops.logsumexp(square, axis=0) - diagonal),
+    )
+
+
+def damsm_losses(texts, image_codes, class_ids, gammas, false_negatives=None):
+    """The four matching losses of DAMSM (AttnGAN, eq. 11-13).
+
+    Args:
+        texts: (words `[C, T, E]`, sentences `[C, E]`, mask `[C, T]`) of the captions; the first B
+            belong to the images, in order.
+        image_codes: (regions `[B, h, w, E]`, codes `[B, E]`).
+        class_ids: `[B]`.
+        gammas: (gamma1, gamma2, gamma3).
+        false_negatives: See `matching_loss`.
+
+    Returns:
+        A dict of scalars: `word_image_to_text`, `word_text_to_image`, `sentence_image_to_text`,
+        `sentence_text_to_image`.
+    """
+    words, sentences, mask = texts
+    regions, codes = image_codes
+    gamma1, gamma2, gamma3 = gammas
+    regions = ops.reshape(regions, (regions.shape[0], -1, regions.shape[-1]))
+    by_words = gamma3 * word_scores(words, regions, mask, gamma1, gamma2)
+    by_sentences = gamma3 * sentence_scores(sentences, codes)
+    losses = {}
+    for name, scores in (("word", by_words), ("sentence", by_sentences)):
+        to_text, to_image = matching_loss(scores, class_ids, false_negatives)
+        losses[f"{name}_image_to_text"] = to_text
+        losses[f"{name}_text_to_image"] = to_image
+    return losses

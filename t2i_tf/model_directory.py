@@ -1,0 +1,148 @@
+"""The model directory: what a trained model is on disk, and what every command takes.
+
+config.json                  the resolved config of the run
+vocabulary.txt               one word a line, line number = token id
+text_encoder.weights.h5
+image_encoder.weights.h5     DAMSM's other half; absent where only the generator was published
+generator.weights.h5         averaged weights; absent in a DAMSM directory
+README.md                    the model card
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+
+import keras
+import ml_collections
+
+from data_pipeline.errors import UserError
+from data_pipeline.vocabulary import Vocabulary
+from t2i_tf import build
+from t2i_tf.networks.generator import Generator
+from t2i_tf.networks.image_encoder import ImageEncoder
+from t2i_tf.networks.text_encoder import TextEncoder
+
+BUNDLED = Path(__file__).parent / "bundled"
+CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.txt", "README.md"
+NETWORKS = ("text_encoder", "image_encoder", "generator")
+
+
+@dataclasses.dataclass
+class ModelDirectory:
+    """A trained model in memory.
+
+    Attributes:
+        config: The resolved config.
+        vocabulary: The `Vocabulary` of the token ids.
+        text_encoder: A built `TextEncoder`.
+        image_encoder: A built `ImageEncoder`, or None.
+        generator: A built `Generator`, or None in a DAMSM directory.
+    """
+
+    config: ml_collections.ConfigDict
+    vocabulary: Vocabulary
+    text_encoder: TextEncoder
+    image_encoder: ImageEncoder | None = None
+    generator: Generator | None = None
+
+
+def weights_file(directory: str | Path, network: str) -> Path:
+    """Where a network's weights lie in a model directory."""
+    return Path(directory) / f"{network}.weights.h5"
+
+
+def save(directory: str | Path, model: ModelDirectory, card: str) -> None:
+    """Writes a model directory; an older one in its place is replaced only when all is written.
+
+    Args:
+        directory: Where to.
+        model: What to write; networks that are None are left out.
+        card: The model card, Markdown.
+    """
+    directory = Path(directory)
+    partial = directory.with_name(f".{directory.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    write_config(partial / CONFIG, model.config)
+    model.vocabulary.save(partial / VOCABULARY)
+    (partial / CARD).write_text(card, encoding="utf-8")
+    for name in NETWORKS:
+        network = getattr(model, name)
+        if network is not None:
+            network.save_weights(weights_file(partial, name))
+    if directory.exists():
+        replaced = directory.with_name(f".{directory.name}.replaced")
+        shutil.rmtree(replaced, ignore_errors=True)
+        os.replace(directory, replaced)
+        os.replace(partial, directory)
+        shutil.rmtree(replaced)
+    else:
+        os.replace(partial, directory)
+
+
+def load(
+    directory: str | Path = BUNDLED, need: tuple[str, ...] = ("generator",), unroll: bool = False
+) -> ModelDirectory:
+    """Loads a model directory; the bundled model by default.
+
+    Args:
+        directory: A model directory, or a run's `--workdir` that holds one as `model/`.
+        need: Networks without which the caller cannot go on.
+        unroll: See `TextEncoder`.
+
+    Raises:
+        UserError: The folder is no model directory, or lacks a needed part.
+    """
+    directory = Path(directory)
+    if not (directory / CONFIG).is_file() or not (directory / VOCABULARY).is_file():
+        if (directory / "model" / CONFIG).is_file():
+            return load(directory / "model", need, unroll)
+    missing = [CONFIG, VOCABULARY, weights_file("", "text_encoder").name]
+    missing += [weights_file("", name).name for name in need]
+    missing = [name for name in missing if not (directory / name).is_file()]
+    if missing:
+        raise UserError(f"{directory} is no model directory: it lacks {', '.join(missing)}")
+    config = read_config(directory / CONFIG)
+    vocabulary = Vocabulary.load(directory / VOCABULARY)
+    model = ModelDirectory(config, vocabulary, build.text_encoder(config, len(vocabulary), unroll))
+    load_weights(model.text_encoder, directory)
+    if weights_file(directory, "image_encoder").is_file():
+        model.image_encoder = build.image_encoder(config, weights=False)
+        load_weights(model.image_encoder, directory)
+    if weights_file(directory, "generator").is_file():
+        model.generator = build.generator(config)
+        load_weights(model.generator, directory)
+    return model
+
+
+def load_weights(network: keras.Model, directory: str | Path) -> None:
+    """Reads a built network's weights from a model directory.
+
+    Raises:
+        UserError: The file does not fit the network that config.json and vocabulary.txt describe.
+    """
+    path = weights_file(directory, network.name)
+    try:
+        network.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{path} does not fit the network that {CONFIG} and {VOCABULARY} beside it describe: "
+            f"{reason}"
+        ) from error
+
+
+def read_config(path: str | Path) -> ml_collections.ConfigDict:
+    """Reads a resolved config."""
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    return ml_collections.ConfigDict(values)
+
+
+def write_config(path: str | Path, config: ml_collections.ConfigDict) -> None:
+    """Writes a resolved config as JSON."""
+    Path(path).write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")

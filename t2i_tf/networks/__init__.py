@@ -1,0 +1,1 @@
+"""The networks: text encoder, image encoder, generator and discriminators."""

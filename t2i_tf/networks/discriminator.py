@@ -1,0 +1,85 @@
+"""Discriminators: one for each image size, with an unconditional and a conditional head."""
+
+import keras
+from keras import ops
+
+from t2i_tf.layers import DownBlock, conv, standardize
+
+
+@keras.saving.register_keras_serializable("t2i_tf")
+class Discriminator(keras.Model):
+    """Judges images of one size, alone and together with a sentence (AttnGAN, section 3.1).
+
+    Stride-2 blocks halve the image to 4x4, doubling the channels from DF; 3x3 blocks then bring
+    them back to 8 DF where they went beyond.
+
+    Args:
+        image_size: Side in pixels, a power of two of at least 16.
+        filters: DF.
+        norm: `"batch"` or `"spectral"`.
+        normalize_sentence: Standardise each sentence code before use.
+    """
+
+    def __init__(self, image_size, filters=64, norm="batch", normalize_sentence=False, **kwargs):
+        super().__init__(**kwargs)
+        self.image_size = image_size
+        self.filters = filters
+        self.norm = norm
+        self.normalize_sentence = normalize_sentence
+        downs = (image_size // 4).bit_length() - 1
+        widths = [filters * 2**i for i in range(downs)]
+        first_norm = "spectral" if norm == "spectral" else None
+        self.blocks = [
+            DownBlock(width, norm=norm if i else first_norm, name=f"down_{i}")
+            for i, width in enumerate(widths)
+        ]
+        self.top = min(widths[-1], 8 * filters)
+        width = widths[-1]
+        while width > self.top:
+            width //= 2
+            self.blocks.append(DownBlock(width, strides=1, norm=norm, name=f"keep_{width}"))
+        self.joint = DownBlock(self.top, strides=1, norm=norm, name="joint")
+        spectral = norm == "spectral"
+        self.unconditional_head, self.conditional_head = (
+            conv(1, 4, strides=4, use_bias=True, spectral_norm=spectral, name=name)
+            for name in ("unconditional_head", "conditional_head")
+        )
+
+    def features(self, images, training=False):
+        """Maps images `[B, S, S, 3]` in [-1, 1] to features `[B, 4, 4, 8 DF]`."""
+        for block in self.blocks:
+            images = block(images, training=training)
+        return images
+
+    def unconditional(self, features, training=False):
+        """Logits `[B]` of the images alone."""
+        return _flatten(self.unconditional_head(features, training=training))
+
+    def conditional(self, features, sentence, training=False):
+        """Logits `[B]` of the images with sentences `[B, E]`."""
+        if self.normalize_sentence:
+            sentence = standardize(sentence)
+        tiled = ops.tile(sentence[:, None, None, :], (1, 4, 4, 1))
+        joint = self.joint(ops.concatenate([features, tiled], axis=-1), training=training)
+        return _flatten(self.conditional_head(joint, training=training))
+
+    def call(self, images, sentence, training=False):
+        """Maps images and sentences to (unconditional, conditional) logits, each `[B]`."""
+        features = self.features(images, training=training)
+        return (
+            self.unconditional(features, training=training),
+            self.conditional(features, sentence, training=training),
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "image_size": self.image_size,
+            "filters": self.filters,
+            "norm": self.norm,
+            "normalize_sentence": self.normalize_sentence,
+        }
+
+
+def _flatten(logits):
+    return ops.reshape(ops.cast(logits, "float32"), (-1,))

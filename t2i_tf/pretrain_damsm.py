@@ -1,0 +1,49 @@
+"""Pretrains DAMSM, the text-image matching model, on a built data set.
+
+    python -m t2i_tf.pretrain_damsm --config=configs/tiny_damsm.py --data_dir= --workdir=
+
+The trained encoders lie in <workdir>/model. The same command goes on where a stopped run left off.
+"""
+
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from data_pipeline.dataset import Split
+from data_pipeline.errors import run
+from t2i_tf import build, model_directory, training
+from t2i_tf.model_card import damsm_card
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, a file in configs/.")
+DATA_DIR = flags.DEFINE_string("data_dir", None, "Data set of data_pipeline.build_tfrecords.")
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of this run.")
+
+
+def main(_):
+    config, workdir = CONFIG.value, Path(WORKDIR.value)
+    split = Split(DATA_DIR.value, "train")
+    training.prepare(config, workdir)
+    model = build.damsm(config, len(split.vocabulary))
+
+    def export(step):
+        trained = model_directory.ModelDirectory(
+            config, split.vocabulary, model.text_encoder, model.image_encoder
+        )
+        model_directory.save(workdir / "model", trained, damsm_card(config, split.info, step))
+
+    training.fit(
+        model,
+        [model.text_encoder, model.image_encoder, model.optimizer],
+        config,
+        split,
+        workdir,
+        export=export,
+        shown=["loss"],
+    )
+    print(f"The encoders are in {workdir / 'model'}")
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["config", "data_dir", "workdir"])
+    run(main)

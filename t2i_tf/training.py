@@ -1,0 +1,110 @@
+"""What both trainers share: the run's folder, resuming, and the call of fit."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from data_pipeline.dataset import Split
+from data_pipeline.errors import UserError
+from t2i_tf import model_directory
+from t2i_tf.callbacks import MetricsWriter, SaveCheckpoint, TrainingProgress
+from t2i_tf.checkpoints import Checkpointer
+
+
+def prepare(config, workdir):
+    """Makes the run's folder, or checks that it holds this very run; seeds the initial weights.
+
+    Args:
+        config: The resolved config; written to `config.json`.
+        workdir: The run's folder.
+
+    Raises:
+        UserError: The folder holds a run of another config, or the numbers of steps do not fit.
+    """
+    steps, interval = config.train.steps, config.train.steps_per_checkpoint
+    if steps % interval:
+        raise UserError(
+            f"train.steps={steps} is no multiple of train.steps_per_checkpoint={interval}"
+        )
+    workdir = Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    path = workdir / model_directory.CONFIG
+    if path.exists():
+        changed = _differences(model_directory.read_config(path).to_dict(), config.to_dict())
+        changed.discard("train.steps")
+        if changed:
+            raise UserError(
+                f"{workdir} holds a run of another config (it differs in "
+                f"{', '.join(sorted(changed))}); choose another --workdir"
+            )
+    model_directory.write_config(path, config)
+    keras.utils.set_random_seed(config.seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def fit(model, owners, config, split: Split, workdir, *, export, shown, callbacks=()):
+    """Trains a compiled model to `config.train.steps`, going on from the last checkpoint.
+
+    Args:
+        model: A compiled DAMSM or AttnGAN.
+        owners: Its networks and optimizers; all their variables are saved.
+        config: The run's config.
+        split: The training split.
+        workdir: The run's folder.
+        export: Called with the step after each checkpoint; writes the model directory.
+        shown: Names of the losses on the progress bar.
+        callbacks: Further callbacks; they run before the checkpoint is written.
+    """
+    train, data = config.train, config.data
+    interval = train.steps_per_checkpoint
+    checkpointer = Checkpointer(Path(workdir) / "checkpoints", owners)
+    step = checkpointer.restore()
+    if step:
+        logging.info("%s: going on from step %d", workdir, step)
+    if step >= train.steps:
+        logging.info("%s: already trained for %d steps", workdir, step)
+        export(step)
+        return
+    sizes = [data.image_size]
+    while sizes[0] > data.base_size:
+        sizes.insert(0, sizes[0] // 2)
+    batches = split.train_batches(
+        batch_size=train.batch_size,
+        image_sizes=sizes,
+        max_words=data.max_words,
+        seed=config.seed,
+        start=step * train.batch_size,
+        flip=data.flip,
+        crop_jitter=data.crop_jitter,
+        exchange_words=data.exchange_words,
+    )
+    model.fit(
+        batches,
+        initial_epoch=step // interval,
+        epochs=train.steps // interval,
+        steps_per_epoch=interval,
+        verbose=0,
+        callbacks=[
+            TrainingProgress(train.steps, step, shown),
+            MetricsWriter(workdir, step, interval, train.batch_size),
+            *callbacks,
+            SaveCheckpoint(checkpointer, interval, export),
+        ],
+    )
+
+
+def _differences(old, new, prefix=""):
+    """Dotted names of the values in which two nested dicts differ."""
+    changed = set()
+    for key in old.keys() | new.keys():
+        name = f"{prefix}{key}"
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            changed |= _differences(a, b, f"{name}.")
+        elif a != b and (list(a) if isinstance(a, tuple) else a) != (
+            list(b) if isinstance(b, tuple) else b
+        ):
+            changed.add(name)
+    return changed
