@@ -83,7 +83,7 @@ class Split:
 
         def example(index):
             epoch = index // count
-            shuffle_seed = tf.stack([tf.cast(seed, tf.int64), epoch, 0])
+            shuffle_seed = tf.stack([tf.cast(seed, tf.int64), epoch])
             row = tf.random.experimental.index_shuffle(index % count, shuffle_seed, count - 1)
             return load.random(tf.gather(self._records, row), index)
 

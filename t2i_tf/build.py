@@ -24,11 +24,12 @@ def image_encoder(config, weights=None):
 
     Args:
         config: The run's config.
-        weights: Weights to start Inception from, in place of the config's (None: the config's).
+        weights: Weights to start Inception from, in place of the config's (None: the config's,
+            False: random ones, to be loaded later).
     """
     options = dict(config.image_encoder)
     if weights is not None:
-        options["weights"] = weights
+        options["weights"] = weights or None
     network = build_image_encoder(units=config.text_encoder.units, name="image_encoder", **options)
     network(keras.Input((network.input_size, network.input_size, 3)))
     return network

@@ -45,8 +45,9 @@ def batch_norm(name):
 
 def conv(filters, kernel_size=3, strides=1, use_bias=False, spectral_norm=False, name=None):
     """A 'same' convolution with an orthogonal kernel, spectrally normalised on request."""
-    layer = SpectralConv2D if spectral_norm else keras.layers.Conv2D
-    return layer(
+    if spectral_norm:
+        return SpectralConv2D(filters, kernel_size, strides, use_bias, name=name)
+    return keras.layers.Conv2D(
         filters,
         kernel_size,
         strides=strides,
@@ -58,15 +59,35 @@ def conv(filters, kernel_size=3, strides=1, use_bias=False, spectral_norm=False,
 
 
 @keras.saving.register_keras_serializable("t2i_tf")
-class SpectralConv2D(keras.layers.Conv2D):
-    """Conv2D whose kernel is divided by its largest singular value (Miyato et al., 2018).
+class SpectralConv2D(keras.layers.Layer):
+    """'Same' convolution, its kernel divided by its largest singular value (Miyato et al., 2018).
 
     One step of power iteration each training call estimates the singular value; gradients pass
     through the division, and the stored kernel stays unnormalised, as in the paper.
+
+    Args:
+        filters: Output channels.
+        kernel_size: Side of the kernel.
+        strides: Stride of the convolution.
+        use_bias: Whether to add a bias.
     """
 
+    def __init__(self, filters, kernel_size=3, strides=1, use_bias=True, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.use_bias = use_bias
+
     def build(self, input_shape):
-        super().build(input_shape)
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.kernel_size, self.kernel_size, input_shape[-1], self.filters),
+            initializer=keras.initializers.Orthogonal(),
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
         self.u = self.add_weight(
             name="u",
             shape=(1, self.filters),
@@ -74,16 +95,29 @@ class SpectralConv2D(keras.layers.Conv2D):
             trainable=False,
         )
 
-    def call(self, inputs, training=False):
+    def call(self, x, training=False):
         kernel = ops.reshape(self.kernel, (-1, self.filters))
-        u = ops.convert_to_tensor(self.u)
-        v = ops.stop_gradient(ops.normalize(ops.matmul(u, ops.transpose(kernel))))
+        v = ops.stop_gradient(ops.normalize(ops.matmul(self.u, ops.transpose(kernel))))
         u = ops.stop_gradient(ops.normalize(ops.matmul(v, kernel)))
         if training:
             self.u.assign(u)
         sigma = ops.sum(ops.matmul(v, kernel) * u)
-        outputs = self.convolution_op(inputs, self.kernel / sigma)
-        return outputs + self.bias if self.use_bias else outputs
+        x = ops.conv(x, self.kernel / sigma, strides=self.strides, padding="same")
+        return x if self.bias is None else x + self.bias
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        sides = (None if side is None else -(-side // self.strides) for side in (height, width))
+        return (batch, *sides, self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "use_bias": self.use_bias,
+        }
 
 
 @keras.saving.register_keras_serializable("t2i_tf")
@@ -188,7 +222,7 @@ class DownBlock(keras.layers.Layer):
             self.batch_norm.build((*input_shape[:-1], self.filters))
 
     def call(self, x, training=False):
-        x = self.conv(x, training=training) if self.norm == "spectral" else self.conv(x)
+        x = self.conv(x, training=training)
         if self.batch_norm is not None:
             x = self.batch_norm(x, training=training)
         return ops.leaky_relu(x, 0.2)

@@ -37,8 +37,8 @@ class ModelDirectory:
         config: The resolved config.
         vocabulary: The `Vocabulary` of the token ids.
         text_encoder: A built `TextEncoder`.
-        image_encoder: A built `ImageEncoder`, or None.
-        generator: A built `Generator`, or None in a DAMSM directory.
+        image_encoder: A built `ImageEncoder`, or None where it was not asked for.
+        generator: A built `Generator`, or None in a DAMSM directory or where not asked for.
     """
 
     config: ml_collections.ConfigDict
@@ -51,6 +51,14 @@ class ModelDirectory:
 def weights_file(directory: str | Path, network: str) -> Path:
     """Where a network's weights lie in a model directory."""
     return Path(directory) / f"{network}.weights.h5"
+
+
+def find(directory: str | Path) -> Path:
+    """The model directory that is meant: `model/` in a run's `--workdir`, else itself."""
+    directory = Path(directory)
+    if not (directory / VOCABULARY).is_file() and (directory / "model" / CONFIG).is_file():
+        return directory / "model"
+    return directory
 
 
 def save(directory: str | Path, model: ModelDirectory, card: str) -> None:
@@ -89,16 +97,13 @@ def load(
 
     Args:
         directory: A model directory, or a run's `--workdir` that holds one as `model/`.
-        need: Networks without which the caller cannot go on.
+        need: The networks to load beside the text encoder; the others stay None.
         unroll: See `TextEncoder`.
 
     Raises:
         UserError: The folder is no model directory, or lacks a needed part.
     """
-    directory = Path(directory)
-    if not (directory / CONFIG).is_file() or not (directory / VOCABULARY).is_file():
-        if (directory / "model" / CONFIG).is_file():
-            return load(directory / "model", need, unroll)
+    directory = find(directory)
     missing = [CONFIG, VOCABULARY, weights_file("", "text_encoder").name]
     missing += [weights_file("", name).name for name in need]
     missing = [name for name in missing if not (directory / name).is_file()]
@@ -108,10 +113,10 @@ def load(
     vocabulary = Vocabulary.load(directory / VOCABULARY)
     model = ModelDirectory(config, vocabulary, build.text_encoder(config, len(vocabulary), unroll))
     load_weights(model.text_encoder, directory)
-    if weights_file(directory, "image_encoder").is_file():
+    if "image_encoder" in need:
         model.image_encoder = build.image_encoder(config, weights=False)
         load_weights(model.image_encoder, directory)
-    if weights_file(directory, "generator").is_file():
+    if "generator" in need:
         model.generator = build.generator(config)
         load_weights(model.generator, directory)
     return model

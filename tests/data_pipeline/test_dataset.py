@@ -1,0 +1,142 @@
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from data_pipeline import tfrecord
+from data_pipeline.dataset import Split, pyramid
+from data_pipeline.errors import UserError
+from data_pipeline.vocabulary import Vocabulary
+
+CAPTIONS = ("a red bird with black wings", "black", "red red red", "a a a a a a a a red black")
+COUNT = 6
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """Six pictures of one grey each, 40 x 44, with captions of known colours."""
+    folder = tmp_path_factory.mktemp("data")
+    vocabulary = Vocabulary.from_captions(CAPTIONS)
+    vocabulary.save(folder / "vocabulary.txt")
+    path = folder / tfrecord.shard_name("grey", "train", 0, 1)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for i in range(COUNT):
+            file = io.BytesIO()
+            Image.new("RGB", (40, 44), (40 * i,) * 3).save(file, "JPEG", quality=95)
+            writer.write(
+                tfrecord.serialize(
+                    image=file.getvalue(),
+                    class_id=i,
+                    name=f"class/{i}",
+                    captions=CAPTIONS,
+                    tokens=[vocabulary.encode(caption)[0] for caption in CAPTIONS],
+                )
+            )
+    tfrecord.DatasetInfo(
+        dataset="grey",
+        stored_size=40,
+        captions_per_image=len(CAPTIONS),
+        max_words=10,
+        vocabulary={
+            "file": "vocabulary.txt",
+            "size": len(vocabulary),
+            "sha256": vocabulary.sha256,
+        },
+        splits={"train": {"images": COUNT, "classes": COUNT, "shards": 1}},
+        classes=[str(i) for i in range(COUNT)],
+        source={},
+    ).save(folder)
+    return folder
+
+
+def batches(data_dir, count, **options):
+    defaults = dict(batch_size=4, image_sizes=(16, 32), max_words=8, seed=3)
+    dataset = Split(data_dir, "train").train_batches(**{**defaults, **options})
+    return list(dataset.take(count).as_numpy_iterator())
+
+
+def assert_equal(a, b):
+    tf.nest.map_structure(np.testing.assert_array_equal, a, b)
+
+
+def test_batches_have_the_promised_shapes_and_ranges(data_dir):
+    (batch,) = batches(data_dir, 1, exchange_words=["red", "black"])
+    assert [image.shape for image in batch["images"]] == [(4, 16, 16, 3), (4, 32, 32, 3)]
+    assert all(np.abs(image).max() <= 1 + 1e-6 for image in batch["images"])
+    assert batch["tokens"].shape == batch["wrong_tokens"].shape == (4, 8)
+    assert batch["tokens"].dtype == np.int32
+    np.testing.assert_array_equal(batch["index"], range(4))
+
+
+def test_the_stream_is_a_function_of_seed_and_index(data_dir):
+    options = dict(exchange_words=["red", "black"])
+    whole = batches(data_dir, 6, **options)
+    assert_equal(whole, batches(data_dir, 6, **options))
+    assert_equal(whole[4:], batches(data_dir, 2, start=16, **options))
+    other = batches(data_dir, 6, seed=4, **options)
+    assert any(np.any(a["class_id"] != b["class_id"]) for a, b in zip(whole, other, strict=True))
+
+
+def test_every_epoch_holds_every_image_once_in_another_order(data_dir):
+    stream = np.concatenate([b["class_id"] for b in batches(data_dir, 6)]).reshape(-1, COUNT)
+    assert [sorted(epoch) for epoch in stream.tolist()] == [list(range(COUNT))] * 4
+    assert len({tuple(epoch) for epoch in stream.tolist()}) > 1
+
+
+def test_a_long_caption_keeps_a_subset_of_its_words_in_order(data_dir):
+    vocabulary = Split(data_dir, "train").vocabulary
+    seen = {
+        " ".join(vocabulary.words[i] for i in tokens if i)
+        for batch in batches(data_dir, 40)
+        for tokens in batch["tokens"]
+    }
+    assert set(CAPTIONS[:3]) < seen
+    shortened = seen - set(CAPTIONS)
+    assert all(len(caption.split()) == 8 for caption in shortened)
+    assert "a a a a a a red black" in shortened
+    assert "a a a a a a a red" in shortened
+
+
+def test_wrong_captions_exchange_the_given_words(data_dir):
+    vocabulary = Split(data_dir, "train").vocabulary
+    pairs = {
+        tuple(" ".join(vocabulary.words[i] for i in row if i) for row in rows)
+        for batch in batches(data_dir, 20, exchange_words=["red", "black", "violet"])
+        for rows in zip(batch["tokens"], batch["wrong_tokens"], strict=True)
+    }
+    assert ("a red bird with black wings", "a black bird with red wings") in pairs
+    assert ("black", "black") in pairs
+    assert ("red red red", "red red red") in pairs
+    assert ("a red bird with black wings", "a red bird with black wings") not in pairs
+
+
+def test_evaluation_goes_once_through_the_split_in_order(data_dir):
+    split = Split(data_dir, "train")
+    dataset = split.eval_batches(batch_size=4, image_sizes=(32,), max_words=8, caption=2)
+    rows = list(dataset.as_numpy_iterator())
+    np.testing.assert_array_equal(np.concatenate([r["index"] for r in rows]), range(COUNT))
+    greys = np.concatenate([r["images"][0].mean((1, 2, 3)) for r in rows])
+    np.testing.assert_allclose((greys + 1) * 127.5, np.arange(COUNT) * 40, atol=2)
+    assert all(np.count_nonzero(r["tokens"], -1).tolist() == [3] * len(r["tokens"]) for r in rows)
+
+
+def test_pyramid_is_the_same_inside_tf_data(rng):
+    image = rng.uniform(-1, 1, size=(32, 32, 3)).astype("float32")
+    eager = pyramid(tf.constant(image), (8, 16, 32))
+    (mapped,) = tf.data.Dataset.from_tensors(image).map(lambda x: pyramid(x, (8, 16, 32)))
+    assert_equal(tuple(e.numpy() for e in eager), tuple(m.numpy() for m in mapped))
+    np.testing.assert_array_equal(eager[2], image)
+    assert eager[0].numpy().mean() == pytest.approx(image.mean(), abs=0.01)
+
+
+
+def test_images_larger_than_stored_are_refused(data_dir):
+    with pytest.raises(UserError, match="stores 40 px; build it with --image_size=64"):
+        batches(data_dir, 1, image_sizes=(64,))
+
+
+def test_an_unknown_split_is_refused(data_dir):
+    with pytest.raises(UserError, match="no split 'test'"):
+        Split(data_dir, "test")
