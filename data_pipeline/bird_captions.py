@@ -41,7 +41,7 @@ _WINGBARS = {
     "one": ("a wingbar", "a pale wingbar"),
     "two": ("wingbars", "pale wingbars"),
 }
-_LEGS = {"dark": ("dark legs",), "pale": ("pale legs", "thin legs"), "stout": ("strong legs",)}
+_LEGS = {"dark": ("dark legs",), "pale": ("pale legs", "thin legs"), "strong": ("strong legs",)}
 _PERCHES = {
     "branch": ("perched on a branch", "sitting on a branch", "standing on a branch"),
     "ground": ("standing on the ground",),

@@ -165,12 +165,12 @@ def _light_map(light: float) -> np.ndarray:
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     source = np.array([0.5 * light, -0.8, 0.65])
     source /= np.linalg.norm(source)
-    return (normal @ source - 0.62)[..., None]
+    return np.maximum(normal @ source - 0.62, -1.0)[..., None]
 
 
 def _lit(colour: Colour, light: float, shade: float) -> Image.Image:
     level = _light_map(light) * shade
     colour = np.asarray(colour, float)
     lit = colour + (255 - colour) * 0.45 * np.maximum(level, 0)
-    lit *= 1 + 0.34 * np.minimum(level, 0)
+    lit *= 1 + 0.32 * np.minimum(level, 0)
     return Image.fromarray(np.clip(lit + 0.5, 0, 255).astype(np.uint8))

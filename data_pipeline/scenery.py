@@ -3,10 +3,12 @@
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from data_pipeline.painting import Painter, ribbon, rgb, spline, tint
+from data_pipeline.painting import Painter, rgb, ribbon, spline, tint
 
-# (above, below): soft sky, pale grey, beige, sage, dusk, mist, stone, straw
-_PLAIN = (
+PERCHES = ("branch", "ground", "rock", "stump")
+
+# (above, below): sky, pale grey, beige, sage, dusk, mist, stone, straw
+_TONES = (
     ((188, 203, 212), (210, 216, 216)),
     ((196, 198, 198), (178, 181, 181)),
     ((213, 205, 190), (196, 187, 170)),
@@ -16,19 +18,31 @@ _PLAIN = (
     ((190, 184, 176), (170, 166, 158)),
     ((208, 206, 188), (186, 188, 166)),
 )
+# darker ones, for the full variety: wood, thicket, evening, pond, reed
+_DEEP_TONES = (
+    ((122, 132, 116), (146, 152, 132)),
+    ((136, 146, 128), (104, 114, 100)),
+    ((150, 148, 150), (176, 168, 158)),
+    ((138, 152, 158), (158, 168, 166)),
+    ((168, 162, 136), (134, 134, 112)),
+)
 _BARK = ((104, 92, 80), (124, 112, 98), (90, 84, 78), (136, 124, 108))
 _LEAF = ((118, 132, 104), (134, 142, 112), (104, 122, 104), (148, 150, 120))
+_EARTH = ((150, 140, 122), (138, 136, 116), (160, 154, 140), (128, 132, 110))
+_STONE = ((150, 148, 144), (166, 160, 150), (128, 130, 130))
 
 
-def background(size: tuple[int, int], rng: np.random.Generator, full: bool) -> Image.Image:
+def background(size: tuple[int, int], rng: np.random.Generator, variety: str) -> Image.Image:
     """Draws what is out of focus behind the bird.
 
     Args:
         size: width and height in pixels.
         rng: decides tones and blots.
-        full: richer, with discs of light and foliage, against nearly even.
+        variety: "plain" is nearly even; "full" has foliage and discs of light.
     """
-    above, below = (np.array(tone, float) for tone in _PLAIN[int(rng.integers(len(_PLAIN)))])
+    full = variety == "full"
+    tones = _TONES + _DEEP_TONES if full else _TONES
+    above, below = (np.array(tone, float) for tone in tones[int(rng.integers(len(tones)))])
     shift = rng.uniform(-16, 10)
     above, below = above + shift, below + shift
     if rng.random() < 0.3:
@@ -36,68 +50,263 @@ def background(size: tuple[int, int], rng: np.random.Generator, full: bool) -> I
     small = (max(size[0] // 8, 16), max(size[1] // 8, 16))
     ramp = np.linspace(0, 1, small[1])[:, None, None] * np.ones((1, small[0], 1))
     image = Image.fromarray(np.clip(above + (below - above) * ramp, 0, 255).astype(np.uint8))
-    draw = ImageDraw.Draw(image, "RGBA")
-    reach = max(small)
-    for _ in range(int(rng.integers(10, 22)) if full else int(rng.integers(2, 6))):
-        radius = reach * rng.uniform(0.05, 0.22)
-        x, y = rng.uniform(0, small[0]), rng.uniform(0, small[1])
-        tone = tint(
-            (above + below) / 2, rng.uniform(-0.3, 0.3) if full else rng.uniform(-0.1, 0.12)
-        )
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(*rgb(tone), 120))
-    image = image.filter(ImageFilter.GaussianBlur(reach * (0.025 if full else 0.06)))
+    middle = (above + below) / 2
+    if full:
+        _blots(image, rng, middle, int(rng.integers(8, 18)), (0.08, 0.26), (-0.30, 0.22), 0.035)
+        if rng.random() < 0.6:
+            _stems(image, rng, middle)
+        _blots(image, rng, middle, int(rng.integers(4, 16)), (0.02, 0.075), (0.10, 0.42), 0.006)
+    else:
+        _blots(image, rng, middle, int(rng.integers(2, 6)), (0.06, 0.22), (-0.10, 0.12), 0.06)
     return image.resize(size, Image.Resampling.BICUBIC)
 
 
-def branch(painter: Painter, rng: np.random.Generator, foot: np.ndarray, unit: float) -> None:
-    """Draws a branch through the whole picture, with a few leaves, its upper edge at `foot`.
+def _blots(
+    image: Image.Image,
+    rng: np.random.Generator,
+    tone: np.ndarray,
+    number: int,
+    radii: tuple[float, float],
+    tints: tuple[float, float],
+    blur: float,
+) -> None:
+    """Lays soft discs over the image; radii and blur are shares of its longer side."""
+    reach = max(image.size)
+    over = image.copy()
+    draw = ImageDraw.Draw(over, "RGBA")
+    for _ in range(number):
+        x, y = rng.uniform(0, 1, 2) * image.size
+        radius = reach * rng.uniform(*radii)
+        colour = (*rgb(tint(tone, rng.uniform(*tints))), int(rng.integers(50, 130)))
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+    image.paste(over.filter(ImageFilter.GaussianBlur(reach * blur)))
+
+
+def _stems(image: Image.Image, rng: np.random.Generator, tone: np.ndarray) -> None:
+    """Twigs and leaves far behind."""
+    reach = max(image.size)
+    draw = ImageDraw.Draw(image)
+    colour = rgb(tint(tone, rng.uniform(-0.28, -0.1)))
+    for _ in range(int(rng.integers(1, 4))):
+        ends = rng.uniform(-0.1, 1.1, (3, 2)) * image.size
+        curve = spline(ends, 8)
+        draw.line(curve.ravel().tolist(), fill=colour, width=max(reach // 45, 1), joint="curve")
+        for x, y in curve[:: int(rng.integers(3, 6))]:
+            length, angle = reach * rng.uniform(0.04, 0.08), rng.uniform(0, 2 * np.pi)
+            leaf = _leaf_outline(np.array([x, y]), angle, length)
+            draw.polygon(leaf.ravel().tolist(), fill=colour)
+    image.paste(image.filter(ImageFilter.GaussianBlur(reach * rng.uniform(0.012, 0.025))))
+
+
+def perch(
+    kind: str,
+    painter: Painter,
+    rng: np.random.Generator,
+    feet: np.ndarray,
+    unit: float,
+    variety: str,
+) -> None:
+    """Draws what the bird stands on.
 
     Args:
+        kind: one of `PERCHES`.
         painter: of the picture.
-        rng: decides slope, bark and leaves.
-        foot: where the bird stands, [2], in pixels.
+        rng: decides form and tone.
+        feet: where the bird stands, [2, 2], in pixels.
         unit: pixels a unit of the bird's length.
+        variety: "full" has more leaves.
     """
+    foot = feet.mean(0) + (0, 0.02 * unit)
+    if kind == "branch":
+        _branch(painter, rng, foot, unit, 7 if variety == "full" else 3)
+    elif kind == "ground":
+        _ground(painter, rng, foot, unit)
+    elif kind == "rock":
+        _rock(painter, rng, foot, unit)
+    else:
+        _stump(painter, rng, foot, unit)
+
+
+def foreground(
+    painter: Painter, rng: np.random.Generator, kind: str, feet: np.ndarray, unit: float
+) -> None:
+    """Draws blades of grass before a bird that stands on the ground."""
+    if kind != "ground":
+        return
+    width, height = painter.image.size
+    colour = np.array(_LEAF[int(rng.integers(len(_LEAF)))])
+    foot = feet.mean(0)
+    for _ in range(int(rng.integers(8, 26))):
+        x = rng.uniform(0, width)
+        low = rng.uniform(foot[1] + 0.1 * unit, max(height, foot[1] + 0.3 * unit))
+        # none across the bird itself
+        tall = rng.uniform(0.08, 0.22 if abs(x - foot[0]) < 1.3 * unit else 0.45) * unit
+        lean = rng.uniform(-0.12, 0.12) * unit
+        curve = spline(
+            np.array([(x, low), (x + 0.3 * lean, low - 0.6 * tall), (x + lean, low - tall)])
+        )
+        widths = np.linspace(0.035, 0.006, len(curve)) * unit
+        painter.fill(ribbon(curve, widths), tint(colour, rng.uniform(-0.2, 0.15)), shade=0)
+
+
+def _branch(
+    painter: Painter, rng: np.random.Generator, foot: np.ndarray, unit: float, leaves: int
+) -> None:
+    """A branch through the whole picture."""
     width, _ = painter.image.size
     thick = unit * rng.uniform(0.10, 0.17)
     slope = rng.uniform(-0.12, 0.12)
-    xs = np.array([-0.1 * width, 0.25 * width, foot[0], 0.75 * width, 1.1 * width])
-    xs.sort()
+    xs = np.sort([-0.1 * width, 0.25 * width, foot[0], 0.75 * width, 1.1 * width])
     ys = foot[1] + thick * 0.45 + slope * (xs - foot[0])
     ys += rng.normal(0, 0.03 * unit, 5) * (np.abs(xs - foot[0]) > 0.1 * width)
-    curve = spline(np.stack([xs, ys], 1))
+    curve = spline(np.stack([xs, ys], 1), 10)
     widths = np.linspace(1.25, 0.75, len(curve)) * thick
     if rng.random() < 0.5:
         widths = widths[::-1]
     bark = np.array(_BARK[int(rng.integers(len(_BARK)))]) + rng.uniform(-8, 8)
-    painter.fill(ribbon(curve, widths), tint(bark, -0.3), shade=0)
-    painter.fill(ribbon(curve - (0, 0.08 * thick), widths * 0.8), bark, shade=0)
-    painter.fill(ribbon(curve - (0, 0.22 * thick), widths * 0.3), tint(bark, 0.22), shade=0)
-    leaf = _LEAF[int(rng.integers(len(_LEAF)))]
-    for _ in range(int(rng.integers(0, 4))):
-        at = curve[int(rng.integers(len(curve)))]
+    leaf = np.array(_LEAF[int(rng.integers(len(_LEAF)))])
+    spots = [curve[int(rng.integers(len(curve)))] for _ in range(int(rng.integers(0, leaves + 1)))]
+    for at in spots:
         if abs(at[0] - foot[0]) > 0.9 * unit:
+            side = -1 if rng.random() < 0.65 else 1
+            angle = side * rng.uniform(0.5, 2.6)
+            length = unit * rng.uniform(0.24, 0.42)
+            tip = _twig(painter, at, angle, 0.3 * length, bark, unit)
             _leaf(
                 painter,
-                at,
-                rng.uniform(-2.6, -0.5) + np.pi * int(rng.random() < 0.4),
-                unit,
-                leaf,
-                rng,
+                tip,
+                angle + rng.uniform(-0.4, 0.4),
+                length,
+                tint(leaf, rng.uniform(-0.12, 0.12)),
             )
+    _log(painter, curve, widths, bark, rng)
+
+
+def _log(
+    painter: Painter,
+    curve: np.ndarray,
+    widths: np.ndarray,
+    bark: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """A round piece of wood along a curve [N, 2] of the given widths [N], lit from above."""
+    for share, place, tone in ((1.0, 0.0, -0.3), (0.8, -0.08, 0.0), (0.3, -0.22, 0.2)):
+        shift = np.stack([np.zeros_like(widths), place * widths], 1)
+        painter.fill(ribbon(curve + shift, widths * share), tint(bark, tone), shade=0)
+    for _ in range(int(rng.integers(4, 12))):
+        start = int(rng.integers(0, max(len(curve) - 6, 1)))
+        piece = slice(start, start + int(rng.integers(3, 7)))
+        lift = np.stack([np.zeros_like(widths), rng.uniform(-0.3, 0.4) * widths], 1)[piece]
+        painter.line(
+            curve[piece] + lift, tint(bark, rng.uniform(-0.25, -0.1)), 0.06 * widths.mean()
+        )
+
+
+def _twig(
+    painter: Painter, at: np.ndarray, angle: float, length: float, bark: np.ndarray, unit: float
+) -> np.ndarray:
+    tip = at + length * np.array([np.cos(angle), np.sin(angle)])
+    painter.line(np.stack([at, tip]), tint(bark, -0.1), 0.03 * unit)
+    return tip
 
 
 def _leaf(
-    painter: Painter,
-    at: np.ndarray,
-    angle: float,
-    unit: float,
-    colour: tuple[int, int, int],
-    rng: np.random.Generator,
+    painter: Painter, at: np.ndarray, angle: float, length: float, colour: np.ndarray
 ) -> None:
-    length = unit * rng.uniform(0.22, 0.36)
+    outline = _leaf_outline(at, angle, length)
+    half = len(outline) // 2
+    painter.fill(outline, colour, shade=0.5)
+    vein = (outline[:half] + outline[half:][::-1]) / 2
+    painter.line(vein, tint(colour, 0.2), 0.04 * length)
+
+
+def _leaf_outline(at: np.ndarray, angle: float, length: float) -> np.ndarray:
+    along = np.linspace(0, 1, 9)
     direction = np.array([np.cos(angle), np.sin(angle)])
-    curve = at + np.linspace(0, length, 9)[:, None] * direction
-    widths = length * 0.42 * np.sin(np.linspace(0, np.pi, 9)) ** 0.8
-    painter.fill(ribbon(curve, widths), tint(colour, rng.uniform(-0.12, 0.12)), shade=0.5)
-    painter.line(curve, tint(colour, 0.22), 0.012 * unit)
+    sag = np.stack([np.zeros(9), 0.12 * length * along**2], 1)
+    return ribbon(
+        at + along[:, None] * length * direction + sag, length * 0.42 * np.sin(np.pi * along) ** 0.8
+    )
+
+
+def _ground(painter: Painter, rng: np.random.Generator, foot: np.ndarray, unit: float) -> None:
+    """Open ground up to a soft horizon, with pebbles."""
+    width, height = painter.image.size
+    earth = np.array(_EARTH[int(rng.integers(len(_EARTH)))]) + rng.uniform(-10, 10)
+    horizon = foot[1] - unit * rng.uniform(0.15, 0.6)
+    xs = np.linspace(-0.1, 1.1, 6) * width
+    line = spline(np.stack([xs, horizon + rng.normal(0, 0.03 * unit, 6)], 1))
+    below = np.array([(1.1 * width, height + unit), (-0.1 * width, height + unit)])
+    painter.fill(np.concatenate([line, below]), earth, shade=0.4, soft=0.06 * unit)
+    for _ in range(int(rng.integers(10, 40))):
+        x, y = rng.uniform(0, width), rng.uniform(min(horizon + 0.1 * unit, height), height + 1)
+        nearness = (y - horizon) / max(height - horizon, 1)
+        radius = unit * (0.015 + 0.05 * nearness) * rng.uniform(0.5, 1.2)
+        stone = _ellipse((x, y), radius * 1.5, radius)
+        painter.fill(stone, tint(earth, rng.uniform(-0.2, 0.2)), shade=0.8)
+    painter.shadow(_ellipse(foot + (0, 0.03 * unit), 0.75 * unit, 0.09 * unit), 0.08 * unit, 0.5)
+
+
+def _rock(painter: Painter, rng: np.random.Generator, foot: np.ndarray, unit: float) -> None:
+    _, height = painter.image.size
+    stone = np.array(_STONE[int(rng.integers(len(_STONE)))]) + rng.uniform(-8, 8)
+    reach = unit * rng.uniform(0.8, 1.5)
+    bottom = max(height, foot[1]) + unit
+    rough = rng.uniform(-0.05, 0.05, 6) * unit
+    outline = spline(
+        foot
+        + np.array(
+            [
+                (-1.25 * reach, bottom - foot[1]),
+                (-1.05 * reach, 0.40 * unit + rough[0]),
+                (-0.70 * reach, 0.14 * unit + rough[1]),
+                (-0.30 * reach, 0.02 * unit),
+                (0.30 * reach, 0.02 * unit),
+                (0.75 * reach, 0.16 * unit + rough[2]),
+                (1.10 * reach, 0.46 * unit + rough[3]),
+                (1.30 * reach, bottom - foot[1]),
+            ]
+        ),
+        closed=True,
+    )
+    cracks = []
+    for _ in range(int(rng.integers(3, 8))):
+        start = foot + rng.uniform((-reach, 0.1 * unit), (reach, 0.8 * unit))
+        steps = rng.uniform((-0.12, 0.02), (0.12, 0.14), (3, 2)) * unit
+        crack = np.concatenate([[start], start + np.cumsum(steps, 0)])
+        cracks.append((crack, tint(stone, rng.choice((-0.15, 0.12))), 0.02 * unit))
+    painter.fill(outline, stone, shade=0.7, strokes=cracks)
+    painter.shadow(_ellipse(foot + (0, 0.05 * unit), 0.5 * unit, 0.05 * unit), 0.06 * unit, 0.4)
+
+
+def _stump(painter: Painter, rng: np.random.Generator, foot: np.ndarray, unit: float) -> None:
+    _, height = painter.image.size
+    bark = np.array(_BARK[int(rng.integers(len(_BARK)))]) + rng.uniform(-8, 8)
+    half = unit * rng.uniform(0.34, 0.55)
+    top = foot[1] + 0.03 * unit
+    bottom = max(height, top) + unit
+    sides = np.array(
+        [
+            (foot[0] - half, top),
+            (foot[0] + half, top),
+            (foot[0] + 1.15 * half, bottom),
+            (foot[0] - 1.15 * half, bottom),
+        ]
+    )
+    furrows = []
+    for x in np.linspace(-0.9, 0.9, 9) + rng.uniform(-0.06, 0.06, 9):
+        ys = np.linspace(top, bottom, 8)
+        xs = foot[0] + x * half + rng.normal(0, 0.012 * unit, 8)
+        furrows.append((np.stack([xs, ys], 1), tint(bark, -0.28 - 0.2 * abs(x)), 0.03 * unit))
+    painter.fill(sides, bark, shade=0.3, strokes=furrows)
+    wood = tint(bark, 0.35)
+    painter.fill(_ellipse((foot[0], top), half, 0.12 * unit), tint(bark, -0.1), shade=0)
+    for share in (0.9, 0.6, 0.3):
+        ring = _ellipse((foot[0], top), half * share, 0.12 * unit * share)
+        painter.fill(ring, tint(wood, -0.12 * (0.9 - share)), shade=0)
+    painter.shadow(_ellipse(foot + (0, 0.03 * unit), 0.3 * unit, 0.04 * unit), 0.05 * unit, 0.35)
+
+
+def _ellipse(centre: np.ndarray, across: float, down: float) -> np.ndarray:
+    angle = np.linspace(0, 2 * np.pi, 25)[:-1]
+    return np.asarray(centre) + np.stack([across * np.cos(angle), down * np.sin(angle)], 1)

@@ -24,9 +24,10 @@ import numpy as np
 from absl import flags
 
 from data_pipeline.bird_captions import captions, permuted_colours
-from data_pipeline.birds import COLOURS, PARTS, PERCHES, SECONDARY, VARIETIES, draw_bird
+from data_pipeline.birds import COLOURS, PARTS, SECONDARY, VARIETIES, draw_bird
 from data_pipeline.errors import UserError, run
 from data_pipeline.progress import Progress
+from data_pipeline.scenery import PERCHES
 
 __all__ = ["COLOURS", "PARTS", "captions", "draw_bird", "permuted_colours", "write"]
 
