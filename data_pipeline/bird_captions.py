@@ -1,4 +1,4 @@
-"""Captions for drawn birds in CUB's wording; every caption determines the colours of all three parts."""
+"""Captions of drawn birds in CUB's wording, each of which determines the colours of all parts."""
 
 import itertools
 import re
@@ -49,9 +49,9 @@ _PERCHES = {
     "stump": ("perched on a stump", "standing on a stump"),
 }
 
-# {0}, {1}, {2}: the three parts as noun phrases ("a red belly"); {size}: "small " or nothing; {bird}: "small bird"; {b0}: the first part
-# without its colour ("a belly"); {n0}, {c0}: its noun and colour; {is0}: its verb; {on0}: its place;
-# {x0}: "red bellied".
+# {size}: "small " or nothing; {bird}: "small bird"; {0}, {1}, {2}: the parts as noun phrases ("a
+# red belly"); {b0}: the first without its colour ("a belly"); {n0}, {c0}: its noun and colour;
+# {is0}: its verb; {on0}: its place ("its belly"); {x0}: "red bellied".
 _LISTS = (
     "this bird has {0}, {1} and {2}",
     "this bird has {0}, {1}, and {2}",
@@ -87,7 +87,7 @@ _SENTENCES = (
     "this bird has {0} and {1} with {c2} on {on2}",
     "a {bird} with {0}, {1} and {c2} on {on2}",
 )
-# For parts that share a colour: {c} is the shared one, {odd} the noun phrase of the part that differs.
+# For parts that share the colour {c}; {odd} is the noun phrase of the part that differs.
 _ALL_SAME = (
     "this bird is all {c}",
     "this is a {size}all {c} bird",
@@ -116,9 +116,9 @@ _WORD = re.compile(r"\w+")
 def captions(attributes: dict[str, str], rng: np.random.Generator, count: int = 10) -> list[str]:
     """Writes captions of one bird, no two of them equal.
 
-    Each has 6 to 18 tokens, no colour word but those of belly, wing and crown, and determines all three
-    colours. Parts that share a colour are named together in about half of the captions: "a red bird with
-    a black crown" is said only of birds whose belly and wings are both red.
+    Each has 6 to 18 tokens, no colour word but those of belly, wing and crown, and determines all
+    three colours. In about half of the captions parts that share a colour are named together: "a
+    red bird with a black crown" is said only of birds whose belly and wings are both red.
 
     Args:
         attributes: of the bird, as `synthetic.write` stores them in JSON.
@@ -143,7 +143,8 @@ def permuted_colours(caption: str) -> list[str]:
         caption: any lower-case text.
 
     Returns:
-        The distinct results without `caption` itself, sorted; empty if fewer than two colours occur.
+        The distinct results without `caption` itself, sorted; empty if it names fewer than two
+        colours.
     """
     colours = _COLOUR.findall(caption)
     pieces = _COLOUR.split(caption)[::2]

@@ -1,13 +1,13 @@
 """Draws birds whose belly, wing and crown have given colours.
 
-A bird is laid out in its own coordinates: the body is about two units long, it faces right and y points
-down. One affine map then tilts, scales, mirrors and places it.
+A bird is laid out in its own coordinates: the body is about two units long, it faces right and y
+points down. One affine map then tilts, scales, mirrors and places it.
 """
 
 import numpy as np
 from PIL import Image
 
-from data_pipeline import plumage, scenery
+from data_pipeline import perches, plumage, scenery
 from data_pipeline.painting import Painter, ribbon, spline
 
 COLOURS = {
@@ -125,7 +125,7 @@ def draw_bird_in_box(
         attributes: as for `draw_bird`.
         rng: as for `draw_bird`.
         box: x, y, width, height in pixels.
-        picture_size: longer side in pixels of the picture, of format 4:3; larger where the box needs it.
+        picture_size: longer side in pixels of the picture, 4:3; larger where the box needs it.
 
     Returns:
         The picture, with the bird's box exactly as given.
@@ -165,12 +165,12 @@ def _picture(
     unit = float(np.sqrt(scale.prod()))
     canvas = tuple(int(side) * _SUPERSAMPLING for side in size)
     painter = Painter(scenery.background(canvas, rng, variety), light=rng.uniform(-1, 1))
-    scenery.perch(attributes["perch"], painter, rng, pixels["feet"], unit, variety)
+    perches.perch(attributes["perch"], painter, rng, pixels["feet"], unit, variety)
     plumage.paint(
         painter, pixels, attributes, {part: COLOURS[attributes[part]] for part in PARTS}, rng, unit
     )
     if variety == "full":
-        scenery.foreground(painter, rng, attributes["perch"], pixels["feet"], unit)
+        perches.foreground(painter, rng, attributes["perch"], pixels["feet"], unit)
     return painter.image.reduce(_SUPERSAMPLING)
 
 

@@ -9,7 +9,8 @@ from absl import app
 class UserError(Exception):
     """Input that the user has to mend.
 
-    The message says what is wrong, where, and what to do about it; `run` shows it without a traceback.
+    The message says what is wrong, where, and what to do about it; `run` shows it
+    without a traceback.
     """
 
 

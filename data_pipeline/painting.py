@@ -1,4 +1,4 @@
-"""Smooth shaded shapes on a Pillow image: what the drawn birds and their surroundings are made of."""
+"""Smooth shaded shapes on a Pillow image, of which drawn birds and their surroundings are made."""
 
 import functools
 from collections.abc import Sequence
@@ -149,6 +149,16 @@ def ribbon(curve: np.ndarray, widths: np.ndarray) -> np.ndarray:
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     offset = normal * np.asarray(widths)[:, None] / 2
     return np.concatenate([curve - offset, (curve + offset)[::-1]])
+
+
+def leaf_outline(at: np.ndarray, angle: float, length: float) -> np.ndarray:
+    """The outline [18, 2] of a leaf that grows from `at` in the direction `angle`, in radians."""
+    along = np.linspace(0, 1, 9)
+    direction = np.array([np.cos(angle), np.sin(angle)])
+    sag = np.stack([np.zeros(9), 0.12 * length * along**2], 1)
+    return ribbon(
+        at + along[:, None] * length * direction + sag, length * 0.42 * np.sin(np.pi * along) ** 0.8
+    )
 
 
 def _flat(points: np.ndarray) -> list[float]:

@@ -29,7 +29,8 @@ def safe_load_pickle(path: str | os.PathLike) -> Any:
         raise UserError(f"{path} does not exist") from None
     except _Refused as error:
         raise UserError(
-            f"{path} is refused, as it names {error}: only lists, dicts, strings and numbers are loaded"
+            f"{path} is refused, as it names {error}: only lists, dicts, strings and numbers"
+            " are loaded"
         ) from None
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise UserError(f"{path} is not a whole pickle ({error}): fetch it again") from None

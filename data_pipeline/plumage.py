@@ -140,11 +140,12 @@ def _down(
     """Small curved feather tips, hardly lighter or darker than the feathers around them."""
     low, high = outline.min(0), outline.max(0)
     area = float((high - low).prod()) / unit**2
-    number = int(np.clip(area * unit * 0.35, 12, 150))
+    number = int(np.clip(area * unit * 0.35, 12, 170))
     centres = rng.uniform(low, high, (number, 1, 2))
-    arc = np.array([(-0.035, -0.012), (0.0, 0.014), (0.035, -0.006)]) * unit
-    tones = (_accent(colour, -0.08), _accent(colour, 0.09))
-    return [(tip, tones[index % 2], 0.014 * unit) for index, tip in enumerate(centres + arc)]
+    across = np.linspace(-1, 1, 5)
+    arc = np.stack([0.034 * across, 0.020 * (1 - across**2) - 0.01], 1) * unit
+    tones = (_accent(colour, -0.07), _accent(colour, 0.07))
+    return [(tip, tones[index % 2], 0.010 * unit) for index, tip in enumerate(centres + arc)]
 
 
 def _barbs(outline: np.ndarray, colour: np.ndarray, unit: float) -> list[Stroke]:
@@ -164,7 +165,7 @@ def _barbs(outline: np.ndarray, colour: np.ndarray, unit: float) -> list[Stroke]
 def _accent(colour: np.ndarray, amount: float) -> np.ndarray:
     """A tone that shows upon `colour`: very dark colours only become lighter."""
     if np.mean(colour) < 60:
-        return tint(colour, 0.10 if amount < 0 else 0.18)
+        return tint(colour, 0.05 if amount < 0 else 0.04 + 0.6 * amount)
     return tint(colour, amount)
 
 

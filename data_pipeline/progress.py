@@ -11,8 +11,8 @@ _REDRAW_SECONDS = 0.1
 class Progress:
     """Counts finished pieces of work and shows them on a stream.
 
-    On a terminal one line is redrawn in place; elsewhere (a log file, a pipe) a line is written every
-    tenth of the work.
+    On a terminal one line is redrawn in place; elsewhere (a log file, a pipe) a line is written
+    every tenth of the work.
 
     Example:
         with Progress(len(paths), "pictures") as progress:
