@@ -2,6 +2,7 @@
 
 import keras
 
+from data_pipeline.errors import UserError
 from t2i_tf.attngan import AttnGAN
 from t2i_tf.damsm import DAMSM
 from t2i_tf.networks.discriminator import Discriminator
@@ -19,18 +20,36 @@ def text_encoder(config, vocabulary_size, unroll=False):
     return network
 
 
-def image_encoder(config, weights=None):
+def image_encoder(config, pretrained=True):
     """The image encoder of `config.image_encoder`, built.
 
     Args:
         config: The run's config.
-        weights: Weights to start Inception from, in place of the config's (None: the config's,
-            False: random ones, to be loaded later).
+        pretrained: Whether a pretrained trunk's weights are fetched; False leaves them random, for
+            weights that are loaded afterwards.
+
+    Raises:
+        UserError: The pretrained weights cannot be had.
     """
     options = dict(config.image_encoder)
-    if weights is not None:
-        options["weights"] = weights or None
-    network = build_image_encoder(units=config.text_encoder.units, name="image_encoder", **options)
+    if options["kind"] == "inception_v3" and not pretrained:
+        options["weights"] = "random"
+    try:
+        network = build_image_encoder(
+            units=config.text_encoder.units, name="image_encoder", **options
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"image_encoder.weights={options.get('weights')}: {reason}; give a weights file of "
+            "keras.applications.InceptionV3(include_top=False) as --config.image_encoder.weights="
+        ) from error
+    except Exception as error:
+        if "fetch failure" not in str(error):
+            raise
+        raise UserError(
+            f"{error}; download the file elsewhere and give --config.image_encoder.weights=<file>"
+        ) from error
     network(keras.Input((network.input_size, network.input_size, 3)))
     return network
 

@@ -105,7 +105,9 @@ def draw(
 def _slug(text):
     """The caption's words as part of a file name, cut at a word where it gets long."""
     words = "-".join(tokenize(text))
-    return words if len(words) <= LONGEST_SLUG else words[: LONGEST_SLUG + 1].rpartition("-")[0]
+    if len(words) <= LONGEST_SLUG:
+        return words
+    return words[: LONGEST_SLUG + 1].rpartition("-")[0] or words[:LONGEST_SLUG]
 
 
 def _first_free_number(folder):

@@ -77,7 +77,8 @@ def attention_strip(
         y = pad + i // columns * (height + line + pad)
         sheet.paste(Image.fromarray(tile), (x, y))
         middle = (x + width // 2, y + height + line // 2)
-        draw.text(middle, word, fill=INK, font=_fitting_font(word, width), anchor="mm")
+        text, font = _fit(word, width)
+        draw.text(middle, text, fill=INK, font=font, anchor="mm")
     return sheet
 
 
@@ -126,13 +127,15 @@ def save_png(path: str | Path, picture: np.ndarray | Image.Image, description: s
     os.replace(partial, path)
 
 
-def _fitting_font(word, width):
-    """The default font, smaller where the word is wider than `width` pixels."""
+def _fit(word, width):
+    """The word and a font in which it is at most `width` pixels wide; the longest are cut."""
     for size in range(16, 8, -1):
         font = ImageFont.load_default(size)
         if font.getlength(word) <= width:
-            break
-    return font
+            return word, font
+    while font.getlength(f"{word}…") > width:
+        word = word[:-1]
+    return f"{word}…", font
 
 
 def _wrapped(text, font, width):

@@ -114,7 +114,7 @@ def load(
     model = ModelDirectory(config, vocabulary, build.text_encoder(config, len(vocabulary), unroll))
     load_weights(model.text_encoder, directory)
     if "image_encoder" in need:
-        model.image_encoder = build.image_encoder(config, weights=False)
+        model.image_encoder = build.image_encoder(config, pretrained=False)
         load_weights(model.image_encoder, directory)
     if "generator" in need:
         model.generator = build.generator(config)

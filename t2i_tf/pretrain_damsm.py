@@ -21,6 +21,7 @@ WORKDIR = flags.DEFINE_string("workdir", None, "Folder of this run.")
 
 
 def main(_):
+    """Pretrains, or goes on, to the config's number of steps."""
     config, workdir = CONFIG.value, Path(WORKDIR.value)
     split = Split(DATA_DIR.value, "train")
     training.prepare(config, workdir)

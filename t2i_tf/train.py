@@ -26,6 +26,7 @@ SAMPLE_CAPTIONS, SAMPLE_SEEDS = 8, 5
 
 
 def main(_):
+    """Trains, or goes on, to the config's number of steps."""
     config, workdir = CONFIG.value, Path(WORKDIR.value)
     split, unseen = (Split(DATA_DIR.value, name) for name in ("train", "test"))
     damsm = model_directory.load(DAMSM.value, need=("image_encoder",))

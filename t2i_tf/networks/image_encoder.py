@@ -63,7 +63,7 @@ def inception_v3_trunk(weights="imagenet"):
 
     Args:
         weights: `"imagenet"` (downloaded by Keras), the path of a Keras weights file of
-            `keras.applications.InceptionV3(include_top=False)`, or None for random weights.
+            `keras.applications.InceptionV3(include_top=False)`, or `"random"`.
     """
 
     def count_padding(layer):
@@ -72,7 +72,9 @@ def inception_v3_trunk(weights="imagenet"):
         return layer.__class__.from_config(layer.get_config())
 
     published = keras.applications.InceptionV3(
-        include_top=False, weights=weights, input_shape=(INCEPTION_SIZE, INCEPTION_SIZE, 3)
+        include_top=False,
+        weights=None if weights == "random" else weights,
+        input_shape=(INCEPTION_SIZE, INCEPTION_SIZE, 3),
     )
     network = keras.models.clone_model(published, clone_function=count_padding)
     network.set_weights(published.get_weights())

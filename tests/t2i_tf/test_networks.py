@@ -84,7 +84,7 @@ def test_average_pooling_counts_the_padding():
 
 
 def test_inception_encoder_has_the_published_shapes(rng):
-    encoder = build_image_encoder("inception_v3", 16, weights=None)
+    encoder = build_image_encoder("inception_v3", 16, weights="random")
     regions, code = encoder(rng.uniform(-1, 1, size=(1, 64, 64, 3)).astype("f"))
     assert regions.shape == (1, 17, 17, 16)
     assert code.shape == (1, 16)

@@ -1,0 +1,161 @@
+"""The documented commands, one after the other, on a few drawn birds."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+DAMSM = ["--config=configs/tiny_damsm.py", "--config.train.batch_size=4"]
+TRAIN = ["--config=configs/tiny.py", "--config.train.batch_size=4"]
+STEPS = ["--config.train.steps=6", "--config.train.steps_per_checkpoint=2"]
+
+
+def command(module, *arguments):
+    return [sys.executable, "-m", module, *map(str, arguments)]
+
+
+def run(module, *arguments):
+    """Runs a command to its end; returns its output."""
+    done = subprocess.run(
+        command(module, *arguments), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("birds")
+    run(
+        "data_pipeline.build_tfrecords",
+        "--source=synthetic",
+        f"--output_dir={folder / 'data'}",
+        "--image_size=64",
+        "--num_train=12",
+        "--num_test=6",
+        "--variety=plain",
+        "--picture_size=128",
+        "--num_shards=2",
+    )
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def damsm(data_dir, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("damsm")
+    run(
+        "t2i_tf.pretrain_damsm",
+        *DAMSM,
+        "--config.train.steps=2",
+        "--config.train.steps_per_checkpoint=1",
+        f"--data_dir={data_dir}",
+        f"--workdir={workdir}",
+    )
+    return workdir
+
+
+def train_arguments(data_dir, damsm, workdir):
+    return [*TRAIN, *STEPS, f"--data_dir={data_dir}", f"--damsm={damsm}", f"--workdir={workdir}"]
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir, damsm, tmp_path_factory):
+    """A run of six steps that nothing disturbed."""
+    workdir = tmp_path_factory.mktemp("undisturbed")
+    run("t2i_tf.train", *train_arguments(data_dir, damsm, workdir))
+    return workdir
+
+
+def losses(workdir):
+    """What metrics.jsonl says, without the timings."""
+    lines = (workdir / "metrics.jsonl").read_text().splitlines()
+    timings = ("seconds_per_step", "images_per_second")
+    return [{k: v for k, v in json.loads(line).items() if k not in timings} for line in lines]
+
+
+def weights(workdir):
+    found = {}
+
+    def collect(name, item):
+        if isinstance(item, h5py.Dataset):
+            found[name] = np.array(item)
+
+    with h5py.File(workdir / "model" / "generator.weights.h5") as file:
+        file.visititems(collect)
+    return found
+
+
+def assert_same_run(a, b):
+    assert losses(a) == losses(b)
+    first, second = weights(a), weights(b)
+    assert first.keys() == second.keys()
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, second[name], err_msg=name)
+
+
+def test_a_run_leaves_what_the_readme_promises(trained):
+    entries = losses(trained)
+    assert [entry["step"] for entry in entries] == [2, 4, 6]
+    assert all(np.isfinite(list(entry.values())).all() for entry in entries)
+    assert {"d_loss_0", "d_loss_1", "g_loss", "word_loss", "kl_loss"} < entries[0].keys()
+    assert json.loads((trained / "config.json").read_text())["train"]["steps"] == 6
+    assert [p.name for p in sorted((trained / "samples").iterdir())][-1] == "step_0000006.png"
+    assert list(trained.glob("events.out.tfevents.*"))
+    model = {path.name for path in (trained / "model").iterdir()}
+    assert {"config.json", "vocabulary.txt", "generator.weights.h5", "README.md"} < model
+
+
+def test_killed_and_restarted_equals_undisturbed(trained, data_dir, damsm, tmp_path):
+    arguments = train_arguments(data_dir, damsm, tmp_path)
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(
+            command("t2i_tf.train", *arguments), cwd=ROOT, stdout=log, stderr=log
+        )
+        deadline = time.monotonic() + 300
+        while not list((tmp_path / "checkpoints").glob("ckpt-2.index")):
+            assert process.poll() is None, (tmp_path / "log").read_text()[-3000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    run("t2i_tf.train", *arguments)
+    assert_same_run(trained, tmp_path)
+
+
+def test_a_finished_run_does_nothing_when_repeated(trained, data_dir, damsm, tmp_path):
+    workdir = tmp_path / "copy"
+    shutil.copytree(trained, workdir)
+    run("t2i_tf.train", *train_arguments(data_dir, damsm, workdir))
+    assert_same_run(trained, workdir)
+
+
+def test_another_config_in_the_same_folder_is_refused(trained, data_dir, damsm):
+    arguments = [*train_arguments(data_dir, damsm, trained), "--config.train.beta_1=0.1"]
+    done = subprocess.run(
+        command("t2i_tf.train", *arguments), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "holds a run of another config (it differs in train.beta_1)" in done.stderr
+
+
+def test_from_the_run_to_a_picture_and_a_saved_model(trained, tmp_path):
+    run(
+        "t2i_tf.generate",
+        f"--model_dir={trained}",
+        "--text=a bird with a red crown, white belly and black wings",
+        "--num_images=2",
+        "--attention",
+        f"--output_dir={tmp_path / 'pictures'}",
+    )
+    assert len(list((tmp_path / "pictures").glob("*.png"))) == 4
+    run("export.saved_model", f"--model_dir={trained}", f"--output_dir={tmp_path / 'served'}")
+    assert (tmp_path / "served" / "1" / "saved_model.pb").is_file()
