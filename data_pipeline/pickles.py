@@ -1,79 +1,126 @@
-"""Loads pickles that come from strangers without running anything they hold."""
+"""Reads pickles that come from strangers without running anything they ask for.
+
+A pickle may name any function to be called while it is read. CUB's text-to-image metadata is
+published as pickles of lists, dicts, strings and numbers, so nothing else is let in:
+`safe_load_pickle` builds those, turns NumPy scalars into Python numbers by itself (under NumPy's
+module paths of any age) and refuses every other name.
+"""
 
 import os
-import pathlib
 import pickle
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from data_pipeline.errors import UserError
 
-_NUMBER_TYPE = re.compile(r"b1|[iu][1248]|f[248]")
-
 
 def safe_load_pickle(path: str | os.PathLike) -> Any:
-    """Loads a pickle of lists, tuples, dicts, strings and numbers, of Python 2 or 3.
+    """The value in a pickle of lists, tuples, dicts, str, bytes, numbers, bools and None.
 
-    NumPy's scalars, under its old or new module path, become plain Python numbers.
+    Byte strings of Python 2 are read as Latin-1 text; NumPy scalars become int, float or bool.
 
     Raises:
-        UserError: the file is missing, is not a whole pickle, or names anything else.
+        UserError: if the file is missing, damaged, or asks for anything else; the message names
+            what it asked for.
     """
-    path = pathlib.Path(path)
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             return _Unpickler(file, encoding="latin1").load()
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist") from None
-    except _Refused as error:
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot read the pickle: {error.strerror}") from None
+    except _Refused as refused:
         raise UserError(
-            f"{path} is refused, as it names {error}: only lists, dicts, strings and numbers"
-            " are loaded"
+            f"{path}: refused, for this pickle wants {refused}; a data file holds only lists, "
+            "dicts, text and numbers, so do not open it with anything else"
         ) from None
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise UserError(f"{path} is not a whole pickle ({error}): fetch it again") from None
+    except Exception as error:  # A damaged stream can fail in any of its opcodes.
+        raise UserError(f"{path}: damaged or not a pickle ({type(error).__name__})") from None
 
 
 class _Refused(Exception):
-    """The pickle names something that is not admitted; the message says what."""
+    """The pickle names something that is not data."""
 
 
-class _DType:
-    """Stands for numpy.dtype, of which only the types of plain numbers are understood."""
+class _Stand:
+    """A stand-in without attributes, so that a pickle's BUILD cannot change it."""
 
-    def __init__(self, code: str, *_flags: int):
-        if not (isinstance(code, str) and _NUMBER_TYPE.fullmatch(code)):
-            raise _Refused(f"a NumPy scalar of type {code!r}")
-        self.code = code
-        self.order = "="
-
-    def __setstate__(self, state: tuple) -> None:
-        self.order = "=" if state[1] == "|" else state[1]
+    __slots__ = ()
 
 
-def _scalar(dtype: _DType, data: str | bytes) -> bool | int | float:
-    if isinstance(data, str):
-        data = data.encode("latin1")
-    return np.frombuffer(data, np.dtype(dtype.code).newbyteorder(dtype.order))[0].item()
+class _NewDtype(_Stand):
+    """Stands for `numpy.dtype`."""
+
+    __slots__ = ()
+
+    def __call__(self, name, align=False, copy=False):
+        return _Dtype(name)
 
 
-def _encode(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes into a pickle of protocol 2."""
-    return text.encode({"latin1": "latin1", "latin-1": "latin1"}[encoding])
+class _Dtype(_Stand):
+    """A NumPy number type, as a pickle describes it: a name now, its byte order later."""
+
+    __slots__ = ("_name", "_order")
+
+    def __init__(self, name):
+        if not isinstance(name, str) or not re.fullmatch("[biuf][1248]", name):
+            raise _Refused(f"the NumPy type {name!r}")
+        self._name = name
+        self._order = "="
+
+    def __setstate__(self, state):
+        order = state[1]
+        if order not in ("<", ">", "|", "="):
+            raise ValueError(order)
+        self._order = order
+
+    def number(self, data):
+        dtype = np.dtype(self._order + self._name)
+        if len(data) != dtype.itemsize:
+            raise ValueError(data)
+        return np.frombuffer(data, dtype)[0].item()
+
+
+class _Scalar(_Stand):
+    """Stands for `numpy.core.multiarray.scalar`."""
+
+    __slots__ = ()
+
+    def __call__(self, dtype, data):
+        if not isinstance(dtype, _Dtype):
+            raise _Refused(f"a NumPy scalar of type {dtype!r}")
+        # Python 2 wrote the bytes as a string.
+        return dtype.number(data.encode("latin1") if isinstance(data, str) else data)
+
+
+class _Encode(_Stand):
+    """Stands for `_codecs.encode`, by which old protocols write bytes."""
+
+    __slots__ = ()
+
+    def __call__(self, text, encoding):
+        if encoding != "latin1":
+            raise ValueError(encoding)
+        return text.encode("latin1")
+
+
+_ADMITTED = {
+    ("numpy", "dtype"): _NewDtype,
+    ("numpy.core.multiarray", "scalar"): _Scalar,
+    ("numpy._core.multiarray", "scalar"): _Scalar,
+    ("_codecs", "encode"): _Encode,
+}
 
 
 class _Unpickler(pickle.Unpickler):
-    _ADMITTED = {
-        ("numpy", "dtype"): _DType,
-        ("numpy.core.multiarray", "scalar"): _scalar,
-        ("numpy._core.multiarray", "scalar"): _scalar,
-        ("_codecs", "encode"): _encode,
-    }
+    def find_class(self, module, name):
+        if (module, name) not in _ADMITTED:
+            raise _Refused(f"{module}.{name}")
+        return _ADMITTED[module, name]()
 
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return self._ADMITTED[module, name]
-        except KeyError:
-            raise _Refused(f"{module}.{name}") from None
+    def persistent_load(self, pid):
+        raise _Refused(f"the persistent object {pid!r}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from data_pipeline.errors import UserError
+from data_pipeline.pickles import safe_load_pickle
 from data_pipeline.tokenizer import tokenize
 
 END = "<end>"
@@ -68,11 +69,15 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Vocabulary":
-        """Reads a file of one word a line, line number (from 0) = id.
+        """Reads a file of one word a line, line number (from 0) = id; or AttnGAN's captions.pickle.
+
+        The pickle holds `[train_captions, test_captions, index_to_word, word_to_index]`.
 
         Raises:
-            UserError: if the file is missing or is not such a list.
+            UserError: if the file is missing or is neither.
         """
+        if Path(path).suffix == ".pickle":
+            return cls._from_pickle(path)
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
@@ -84,6 +89,18 @@ class Vocabulary:
         except ValueError as error:
             raise UserError(
                 f"{path}: not a vocabulary (one word a line, the first {END!r}): {error}"
+            ) from None
+
+    @classmethod
+    def _from_pickle(cls, path):
+        content = safe_load_pickle(path)
+        try:
+            by_index = content[2]
+            return cls([by_index[index] for index in range(len(by_index))])
+        except (TypeError, LookupError, AttributeError, ValueError) as error:
+            raise UserError(
+                f"{path}: not AttnGAN's captions.pickle (its third part numbers the words from 0, "
+                f"which is {END!r}): {error}"
             ) from None
 
     def save(self, path: str | os.PathLike) -> None:
