@@ -250,5 +250,8 @@ def _layout(
     feet = np.stack([hips[:, 0] + (0.05, 0.0), (ground, ground - 0.02)], 1)
     shapes["hips"], shapes["feet"] = hips @ turn, feet @ turn
     toes = feet[:, None] + np.array([(-0.12, 0.03), (0.07, 0.05), (0.15, 0.04)])
-    shapes["toes"] = toes.reshape(-1, 2) @ turn
+    toes = toes.reshape(-1, 2)
+    shapes["toes"] = toes @ turn
+    # as deep as the toes are thick, so that the box has room for them
+    shapes["soles"] = (toes + (0, 0.025)) @ turn
     return shapes
