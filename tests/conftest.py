@@ -8,19 +8,13 @@ import pytest
 from data_pipeline.vocabulary import Vocabulary
 from t2i_tf import build, model_directory
 
-WORDS = "a this small red blue green bird with belly wings and crown it has the is".split()
+WORDS = "a this small red blue green bird with belly wings and crown it has the is"
 
 
 @pytest.fixture(autouse=True)
 def seeded():
     """Every test starts from the same global seed."""
     keras.utils.set_random_seed(0)
-
-
-@pytest.fixture
-def rng():
-    """NumPy's generator, the same for every test."""
-    return np.random.default_rng(0)
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +44,7 @@ def small_config():
 def small_model(small_config):
     """A `ModelDirectory` of random weights."""
     keras.utils.set_random_seed(0)
-    vocabulary = Vocabulary(["<end>", *WORDS])
+    vocabulary = Vocabulary(["<end>", *WORDS.split()])
     text_encoder = build.text_encoder(small_config, len(vocabulary))
     image_encoder = build.image_encoder(small_config)
     generator = build.generator(small_config)
