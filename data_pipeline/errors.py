@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from absl import app
+from absl import app, flags, logging
 
 
 class UserError(Exception):
@@ -22,6 +22,8 @@ def run(main: Callable[[list[str]], None]) -> None:
     """
 
     def guarded(arguments: list[str]) -> None:
+        if flags.FLAGS["verbosity"].using_default_value:
+            logging.set_verbosity(logging.WARNING)
         try:
             main(arguments)
         except UserError as error:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
-from absl import logging
 
 from data_pipeline.dataset import Split
 from data_pipeline.errors import UserError
@@ -62,9 +61,9 @@ def fit(model, owners, config, split: Split, workdir, *, export, shown, callback
     checkpointer = Checkpointer(Path(workdir) / "checkpoints", owners)
     step = checkpointer.restore()
     if step:
-        logging.info("%s: going on from step %d", workdir, step)
+        print(f"{workdir}: going on from step {step}")
     if step >= train.steps:
-        logging.info("%s: already trained for %d steps", workdir, step)
+        print(f"{workdir}: already trained for {step} steps")
         export(step)
         return
     sizes = [data.image_size]
@@ -86,6 +85,7 @@ def fit(model, owners, config, split: Split, workdir, *, export, shown, callback
         epochs=train.steps // interval,
         steps_per_epoch=interval,
         verbose=0,
+        shuffle=False,
         callbacks=[
             TrainingProgress(train.steps, step, shown),
             MetricsWriter(workdir, step, interval, train.batch_size),
