@@ -133,9 +133,9 @@ def _fit(word, width):
         font = ImageFont.load_default(size)
         if font.getlength(word) <= width:
             return word, font
-    while font.getlength(f"{word}…") > width:
+    while font.getlength(f"{word}..") > width:
         word = word[:-1]
-    return f"{word}…", font
+    return f"{word}..", font
 
 
 def _wrapped(text, font, width):
