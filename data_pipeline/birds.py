@@ -49,6 +49,8 @@ _TAILS = {
     "full": {"short": 0.34, "medium": 0.60, "long": 1.05},
 }
 _HEADS = {"small": 1.13, "medium": 1.03, "large": 0.94}
+# a small picture shows little of a small head
+_HEAD_SCALES = {"plain": 1.10, "full": 1.0}
 _TILTS = {"plain": (-24, -8), "full": (-38, 0)}
 _TALLEST, _FLATTEST = -62, 14
 
@@ -194,7 +196,7 @@ def _layout(
     Points are given for a standing bird; `tilt` is by how much it will be turned, in radians.
     """
     plump = 1 + rng.uniform(-0.05, 0.10)
-    head = _HEADS[attributes["size"]] * (1 + rng.uniform(-0.03, 0.03))
+    head = _HEADS[attributes["size"]] * _HEAD_SCALES[variety] * (1 + rng.uniform(-0.03, 0.03))
     nod = _rotation(
         np.radians(rng.uniform(-14, 14) - np.degrees(tilt) * 0.35) if variety == "full" else 0
     )

@@ -8,7 +8,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 Colour = Sequence[float]
 
-_LIGHT_MAP_SIZE = 12
+_LIGHT_MAP_SIZE = 16
 
 
 def spline(points: np.ndarray, steps: int = 6, closed: bool = False) -> np.ndarray:
@@ -46,7 +46,7 @@ def tint(colour: Colour, amount: float) -> np.ndarray:
 
 def rgb(colour: Colour) -> tuple[int, int, int]:
     """Rounds a colour to what Pillow takes."""
-    return tuple(int(min(max(channel, 0), 255) + 0.5) for channel in colour)
+    return tuple(min(max(int(c + 0.5), 0), 255) for c in np.asarray(colour).tolist())
 
 
 class Painter:
@@ -103,7 +103,7 @@ class Painter:
         box = tuple(int(edge) for edge in (left, top, right, bottom))
         if clip is not None:
             mask = ImageChops.multiply(mask, clip.crop(box))
-        inside = _lit(colour, self._light, shade).resize(size, Image.Resampling.BICUBIC)
+        inside = _lit(colour, self._light, shade).resize(size, Image.Resampling.BILINEAR)
         draw = ImageDraw.Draw(inside)
         for points, stroke, width in strokes:
             draw.line(

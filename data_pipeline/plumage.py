@@ -140,7 +140,7 @@ def _down(
     """Small curved feather tips, hardly lighter or darker than the feathers around them."""
     low, high = outline.min(0), outline.max(0)
     area = float((high - low).prod()) / unit**2
-    number = int(np.clip(area * unit * 0.35, 12, 170))
+    number = int(np.clip(area * unit * 0.25, 12, 170))
     centres = rng.uniform(low, high, (number, 1, 2))
     across = np.linspace(-1, 1, 5)
     arc = np.stack([0.034 * across, 0.020 * (1 - across**2) - 0.01], 1) * unit
