@@ -22,7 +22,7 @@ def run(main: Callable[[list[str]], None]) -> None:
     """
 
     def guarded(arguments: list[str]) -> None:
-        if flags.FLAGS["verbosity"].using_default_value:
+        if not flags.FLAGS["verbosity"].present:  # app.run has set INFO by now
             logging.set_verbosity(logging.WARNING)
         try:
             main(arguments)

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
-from absl import flags, logging
+from absl import flags
 
 from data_pipeline.errors import UserError, run
 from data_pipeline.tokenizer import tokenize_tf
@@ -203,7 +203,6 @@ def _next_version(output_dir):
 
 def main(_):
     """Exports what the flags name."""
-    logging.set_verbosity(logging.WARNING)
     tf.get_logger().setLevel("WARNING")
     options = flags.FLAGS
     path = export(options.model_dir, options.output_dir, options.version, options.overwrite)
