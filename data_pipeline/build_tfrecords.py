@@ -15,60 +15,72 @@ from data_pipeline.errors import UserError, run
 from data_pipeline.progress import Progress
 
 
+# TensorFlow is imported within the functions: the processes of the pool import this module too, and
+# need none of it.
+
+
 def _main(arguments: list[str]) -> None:
     del arguments
-    # Here, because the processes of the pool import this module too, but need no TensorFlow.
-    from data_pipeline import builder, cub, synthetic
-    from data_pipeline.vocabulary import Vocabulary
-
     values = flags.FLAGS
+    if values.source != "synthetic" and not values.input_dir:
+        raise UserError(f"--source={values.source} needs --input_dir, the folder of the raw data")
     workers = values.workers or os.cpu_count() or 1
-    output_dir = builder.free_output_dir(values.output_dir)
-    vocabulary = Vocabulary.load(values.vocabulary) if values.vocabulary else None
+    if values.input_dir:
+        _build(values, values.input_dir, workers)
+        return
+    from data_pipeline import builder
 
-    def build(input_dir: str | os.PathLike) -> None:
-        raw = cub.read(input_dir, values.metadata_dir, values.captions_per_image)
-        with Progress(len(raw.examples), "pictures") as progress:
-            info, warnings = builder.build(
-                raw,
-                output_dir,
-                dataset=values.source,
-                image_size=values.image_size,
-                num_shards=values.num_shards,
-                vocabulary=vocabulary,
-                workers=workers,
-                seed=values.seed,
-                progress=progress.update,
-            )
-        for warning in (*raw.notes, *warnings):
-            print(f"warning: {warning}", file=sys.stderr)
-        counts = ", ".join(f"{split['images']} {name}" for name, split in info.splits.items())
-        print(
-            f"{output_dir}: {counts} pictures of {info.stored_size} px or more, "
-            f"{info.vocabulary['size']} words"
+    # Found out before anything is drawn.
+    output_dir = builder.free_output_dir(values.output_dir)
+    output_dir.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".drawn-", dir=output_dir.parent) as folder:
+        drawn = Path(folder) / "drawn"
+        _draw(values, drawn, workers)
+        _build(values, drawn, workers)
+
+
+def _draw(values: flags.FlagValues, folder: Path, workers: int) -> None:
+    from data_pipeline import synthetic
+
+    with Progress(values.num_train + values.num_test, "drawings") as progress:
+        synthetic.write(
+            folder,
+            num_train=values.num_train,
+            num_test=values.num_test,
+            num_species=values.num_species,
+            seed=values.seed,
+            variety=values.variety,
+            picture_size=values.picture_size,
+            workers=workers,
+            progress=lambda new, total: progress.update(new),
         )
 
-    if values.input_dir:
-        build(values.input_dir)
-    elif values.source != "synthetic":
-        raise UserError(f"--source={values.source} needs --input_dir, the folder of the raw data")
-    else:
-        output_dir.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".drawn-", dir=output_dir.parent) as folder:
-            drawn = Path(folder) / "drawn"
-            with Progress(values.num_train + values.num_test, "drawings") as progress:
-                synthetic.write(
-                    drawn,
-                    num_train=values.num_train,
-                    num_test=values.num_test,
-                    num_species=values.num_species,
-                    seed=values.seed,
-                    variety=values.variety,
-                    picture_size=values.picture_size,
-                    workers=workers,
-                    progress=lambda new, total: progress.update(new),
-                )
-            build(drawn)
+
+def _build(values: flags.FlagValues, input_dir: str | os.PathLike, workers: int) -> None:
+    from data_pipeline import builder, cub
+    from data_pipeline.vocabulary import Vocabulary
+
+    output_dir = builder.free_output_dir(values.output_dir)
+    vocabulary = Vocabulary.load(values.vocabulary) if values.vocabulary else None
+    raw = cub.read(input_dir, values.metadata_dir, values.captions_per_image)
+    with Progress(len(raw.examples), "pictures") as progress:
+        info, warnings = builder.build(
+            raw,
+            output_dir,
+            dataset=values.source,
+            image_size=values.image_size,
+            num_shards=values.num_shards,
+            vocabulary=vocabulary,
+            workers=workers,
+            seed=values.seed,
+            progress=progress.update,
+        )
+    for warning in (*raw.notes, *warnings):
+        print(f"warning: {warning}", file=sys.stderr)
+    counts = ", ".join(f"{split['images']} {name}" for name, split in info.splits.items())
+    print(
+        f"{output_dir}: {counts} pictures of {info.stored_size} px, {info.vocabulary['size']} words"
+    )
 
 
 if __name__ == "__main__":

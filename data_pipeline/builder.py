@@ -114,7 +114,7 @@ def free_output_dir(output_dir: str | os.PathLike) -> Path:
     Raises:
         UserError: if it is a file or a folder that is not empty, saying what it holds.
     """
-    path = Path(output_dir).absolute()
+    path = Path(output_dir).resolve()
     if not path.exists():
         return path
     if not path.is_dir():

@@ -142,55 +142,56 @@ def _find(places, names, what):
 
 
 def _read_metadata(places, problems):
-    paths = {name: _find(places, [name], "the table") for name in _TABLES}
-    tables = {name: _read_table(path, *_TABLES[name], problems) for name, path in paths.items()}
-    source = {name: _sha256(path) for name, path in paths.items()}
-    problems.raise_if_any(paths["images.txt"].parent)
+    tables, source, intact = {}, {}, {}
+    for name, (form, parse) in _TABLES.items():
+        path = _find(places, [name], "the table")
+        tables[name], intact[name] = _read_table(path, form, parse, problems)
+        source[name] = _sha256(path)
 
-    class_numbers = sorted(tables["classes.txt"])
-    classes = [tables["classes.txt"][number] for number in class_numbers]
-    class_ids = {number: class_id for class_id, number in enumerate(class_numbers)}
+    names = tables["classes.txt"]
+    class_ids = {number: class_id for class_id, number in enumerate(sorted(names))}
     labels, boxes = tables["image_class_labels.txt"], tables["bounding_boxes.txt"]
-    by_name = {}
+    pictures = {}
     for image, file in tables["images.txt"].items():
         name = str(PurePosixPath(file).with_suffix(""))
-        if name in by_name:
-            problems.add("pictures listed twice", name, f"in {paths['images.txt']}")
-        elif image not in boxes:
-            problems.add(_MALFORMED, paths["bounding_boxes.txt"], f"no line for image {image}")
-        elif labels.get(image) not in class_ids:
-            problems.add(
-                _MALFORMED, paths["image_class_labels.txt"], f"no known class for image {image}"
-            )
-        by_name[name] = image
-    problems.raise_if_any(paths["images.txt"].parent)
+        if name in pictures:
+            problems.add("pictures listed twice", name, "in images.txt")
+        pictures[name] = image
+        if image not in boxes and intact["bounding_boxes.txt"]:
+            problems.add("pictures without a box", name, "not in bounding_boxes.txt")
+        if image not in labels and intact["image_class_labels.txt"]:
+            problems.add("pictures without a class", name, "not in image_class_labels.txt")
+        if image in labels and labels[image] not in names and intact["classes.txt"]:
+            reason = f"its class {labels[image]} is not in classes.txt"
+            problems.add("pictures without a class", name, reason)
 
-    labels_by_name = {name: labels[image] for name, image in by_name.items()}
-    splits, notes = _read_splits(places, labels_by_name, len(classes), source, problems)
+    numbers = {name: labels.get(image) for name, image in pictures.items()}
+    splits, notes = _read_splits(places, numbers, source, problems, intact["images.txt"])
     entries = [
         Entry(
             name=name,
-            file=tables["images.txt"][by_name[name]],
+            file=tables["images.txt"][pictures[name]],
             split=split,
-            class_id=class_ids[labels_by_name[name]],
-            class_name=tables["classes.txt"][labels_by_name[name]],
-            box=boxes[by_name[name]],
+            class_id=class_ids[numbers[name]],
+            class_name=names[numbers[name]],
+            box=boxes[pictures[name]],
         )
         for split in SPLITS
         for name in splits[split]
-        if name in by_name
+        if pictures.get(name) in boxes and numbers[name] in names
     ]
+    classes = [names[number] for number in sorted(names)]
     return Metadata(entries, classes, source, notes)
 
 
 def _read_table(path, form, parse: Callable[[str], Any], problems):
-    """A file of lines `<number> <value>` as a dict."""
-    table = {}
+    """A file of lines `<number> <value>` as a dict, and whether all of it could be read."""
+    table, intact = {}, True
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError:
         problems.add(_MALFORMED, path, "not UTF-8 text")
-        return table
+        return table, False
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -199,11 +200,14 @@ def _read_table(path, form, parse: Callable[[str], Any], problems):
             key, value = int(key), parse(value)
         except ValueError:
             problems.add(_MALFORMED, f"{path}:{number}", f"expected {form!r}, found {line!r}")
+            intact = False
             continue
         if key in table:
             problems.add(_MALFORMED, f"{path}:{number}", f"a second line for number {key}")
         table[key] = value
-    return table
+    if not table:
+        problems.add(_MALFORMED, path, f"empty; expected lines of {form!r}")
+    return table, intact and bool(table)
 
 
 def _box(text):
@@ -221,11 +225,20 @@ _TABLES = {
 }
 
 
-def _read_splits(places, labels, num_classes, source, problems):
-    """The names of each split's pictures, and notes on where they come from."""
+def _read_splits(places, numbers, source, problems, complete):
+    """The names of each split's pictures, and notes on where they come from.
+
+    Args:
+        places: The folders to look in.
+        numbers: The class number of every picture by name.
+        source: Takes the hashes of the files read.
+        problems: Takes what is wrong with them.
+        complete: Whether `numbers` surely holds every picture.
+    """
+    places = places[::-1]  # A metadata folder is given for its split, so it comes first.
     files = [f"{split}/filenames.pickle" for split in SPLITS]
     if not any((place / file).exists() for place in places for file in files):
-        return _published_split(places, labels, num_classes, problems)
+        return _published_split(places, numbers)
     splits, seen = {}, {}
     for split, file in zip(SPLITS, files, strict=True):
         path = _find(places, [file], f"the names of the {split} pictures")
@@ -236,39 +249,40 @@ def _read_splits(places, labels, num_classes, source, problems):
         if not names:
             problems.add("empty splits", path, f"no {split} pictures")
         for name in names:
-            if name not in labels:
+            if name not in numbers and complete:
                 problems.add("unknown pictures in the split", path, f"{name} is not in images.txt")
-            elif name in seen:
+            if name in seen:
                 problems.add("pictures listed twice", name, f"in {seen[name]} and {path}")
-            seen.setdefault(name, path)
+            seen[name] = path
         class_path = path.with_name("class_info.pickle")
         if class_path.exists():
             source[f"{split}/class_info.pickle"] = _sha256(class_path)
-            _check_class_info(class_path, names, labels, problems)
+            _check_class_info(class_path, names, numbers, problems)
     return splits, ()
 
 
-def _check_class_info(path, names, labels, problems):
+def _check_class_info(path, names, numbers, problems):
     """`class_info.pickle` gives the class number of each name; it must agree with the labels."""
-    numbers = safe_load_pickle(path)
-    if not isinstance(numbers, list) or len(numbers) != len(names):
+    given = safe_load_pickle(path)
+    if not isinstance(given, list) or len(given) != len(names):
         problems.add(_MALFORMED, path, f"not a list of {len(names)} class numbers")
         return
-    for name, number in zip(names, numbers, strict=True):
-        if name in labels and labels[name] != number:
-            reason = f"{name} has class {number}, but {labels[name]} in image_class_labels.txt"
+    for name, number in zip(names, given, strict=True):
+        known = numbers.get(name)
+        if known is not None and known != number:
+            reason = f"{name} has class {number}, but {known} in image_class_labels.txt"
             problems.add("contradicting classes", path, reason)
 
 
-def _published_split(places, labels, num_classes, problems):
-    if len(labels) != CUB_PICTURES or num_classes != CUB_CLASSES:
+def _published_split(places, numbers):
+    if len(numbers) != CUB_PICTURES or len(set(numbers.values())) != CUB_CLASSES:
         looked = ", ".join(str(place) for place in places)
         raise UserError(
             f"no train/filenames.pickle and test/filenames.pickle in any of {looked}; only for "
             "the whole CUB-200-2011 is the text-to-image split known without them"
         )
     splits = {"train": [], "test": []}
-    for name, number in labels.items():
+    for name, number in numbers.items():
         splits["test" if number in CUB_TEST_CLASSES else "train"].append(name)
     return splits, ("no filenames.pickle: split by the 50 published test classes of CUB",)
 

@@ -9,6 +9,8 @@ import os
 from PIL import Image, UnidentifiedImageError
 
 JPEG_QUALITY = 95
+# Pillow hands some of its other formats to outside programs; pictures come from strangers.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 UNREADABLE = "unreadable pictures"
 OUTSIDE = "boxes outside their pictures"
 
@@ -83,7 +85,7 @@ def convert(task: tuple[str | os.PathLike, Box, int]) -> tuple[bytes | None, str
     """
     path, box, stored_size = task
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             image.load()
     except UnidentifiedImageError:
         return None, UNREADABLE, "truncated or not an image"

@@ -22,6 +22,8 @@ def clean_caption(text: str) -> str:
 def tokenize(text: str) -> list[str]:
     """The caption's words, in order: lower-case, ASCII, never empty."""
     words = _WORD.findall(clean_caption(text).lower())
+    if text.isascii():
+        return words
     ascii_words = (word.encode("ascii", "ignore").decode("ascii") for word in words)
     return [word for word in ascii_words if word]
 
