@@ -14,7 +14,6 @@ from absl import flags
 from data_pipeline.errors import UserError, run
 from data_pipeline.progress import Progress
 
-
 # TensorFlow is imported within the functions: the processes of the pool import this module too, and
 # need none of it.
 

@@ -143,8 +143,8 @@ def _find(places, names, what):
 
 def _read_metadata(places, problems):
     tables, source, intact = {}, {}, {}
-    for name, (form, parse) in _TABLES.items():
-        path = _find(places, [name], "the table")
+    for name, (what, form, parse) in _TABLES.items():
+        path = _find(places, [name], what)
         tables[name], intact[name] = _read_table(path, form, parse, problems)
         source[name] = _sha256(path)
 
@@ -218,10 +218,14 @@ def _box(text):
 
 
 _TABLES = {
-    "images.txt": ("<image> <class>/<file>", str),
-    "classes.txt": ("<class> <name>", str),
-    "image_class_labels.txt": ("<image> <class>", int),
-    "bounding_boxes.txt": ("<image> <x> <y> <width> <height>, width and height above 0", _box),
+    "images.txt": ("the picture names", "<image> <class>/<file>", str),
+    "classes.txt": ("the class names", "<class> <name>", str),
+    "image_class_labels.txt": ("the class labels", "<image> <class>", int),
+    "bounding_boxes.txt": (
+        "the bounding boxes",
+        "<image> <x> <y> <width> <height>, width and height above 0",
+        _box,
+    ),
 }
 
 

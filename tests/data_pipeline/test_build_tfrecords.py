@@ -1,0 +1,52 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from data_pipeline.dataset import Split
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "data_pipeline.build_tfrecords", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_drawn_birds_are_built_in_one_command(tmp_path):
+    result = command(
+        *("--source=synthetic", f"--output_dir={tmp_path / 'data' / 'birds'}"),
+        *("--num_train=4", "--num_test=2", "--num_species=3", "--picture_size=64"),
+        *("--image_size=32", "--num_shards=1", "--workers=1"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "birds: 4 train, 2 test pictures of 38 px, " in result.stdout
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["birds"]
+    split = Split(tmp_path / "data" / "birds", "train")
+    assert len(split) == 4
+    assert all(b'"belly"' in example["attributes"] for example in split.examples())
+
+
+def test_bad_input_ends_with_its_list_and_exit_code_1(mini_cub, tmp_path):
+    mini_cub.image(mini_cub.names[0]).unlink()
+    result = command(
+        "--source=cub", f"--input_dir={mini_cub.root}", f"--output_dir={tmp_path / 'built'}"
+    )
+    assert result.returncode == 1
+    *_, first, header, line = result.stderr.splitlines()
+    assert first == f"error: {mini_cub.root}: 1 problem, nothing was written"
+    assert header == "missing pictures (1):"
+    assert line.endswith("Red_Bird_1.jpg: no such file")
+    assert not (tmp_path / "built").exists()
+
+
+def test_cub_needs_a_folder(tmp_path):
+    result = command("--source=cub", f"--output_dir={tmp_path / 'built'}")
+    assert result.returncode == 1
+    assert result.stderr == "error: --source=cub needs --input_dir, the folder of the raw data\n"

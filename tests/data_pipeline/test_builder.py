@@ -1,0 +1,180 @@
+import io
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from data_pipeline import builder, cub
+from data_pipeline.dataset import Split
+from data_pipeline.errors import UserError
+from data_pipeline.tfrecord import parse, shard_paths
+from data_pipeline.vocabulary import Vocabulary
+
+
+def build(mini, folder, **options):
+    options = {"dataset": "mini", "image_size": 16, "num_shards": 2, **options}
+    return builder.build(cub.read(mini.root, None, mini.captions_per_image), folder, **options)
+
+
+def records(folder, split):
+    paths = [str(path) for path in shard_paths(folder, "mini", split)]
+    return [parse(record) for record in tf.data.TFRecordDataset(paths)]
+
+
+def files(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def assert_nothing_written(folder):
+    assert not [path for path in folder.parent.iterdir() if path.name.startswith(folder.name)]
+
+
+def test_a_built_data_set_holds_what_was_read(mini_cub, tmp_path):
+    info, warnings = build(mini_cub, tmp_path / "built")
+    assert warnings == []
+    assert sorted(files(tmp_path / "built")) == [
+        "dataset_info.json",
+        "mini-test.tfrecord-00000-of-00001",
+        "mini-train.tfrecord-00000-of-00002",
+        "mini-train.tfrecord-00001-of-00002",
+        "vocabulary.txt",
+    ]
+    assert (info.stored_size, info.captions_per_image, info.max_words) == (19, 10, 3)
+    assert info.splits == {
+        "train": {"images": 4, "classes": 2, "shards": 2},
+        "test": {"images": 2, "classes": 1, "shards": 1},
+    }
+    vocabulary = Vocabulary.load(tmp_path / "built" / "vocabulary.txt")
+    # "a" opens every caption and is the letter of one in ten: 66 times; "bird" 60 times.
+    assert vocabulary.words == ("<end>", "a", "bird", *"bcdefghij")
+
+    parsed = {
+        record["name"].numpy().decode(): record for record in records(tmp_path / "built", "test")
+    }
+    assert sorted(parsed) == mini_cub.names[4:]
+    record = parsed[mini_cub.names[4]]
+    assert record["class_id"].numpy() == 2
+    assert record["captions"].numpy().tolist() == [f"a {c} bird".encode() for c in "abcdefghij"]
+    assert record["token_counts"].numpy().tolist() == [3] * 10
+    assert record["token_ids"].numpy()[:6].tolist() == [1, 1, 2, 1, 3, 2]
+    image = Image.open(io.BytesIO(record["image"].numpy()))
+    assert image.size == (20, 19)
+    np.testing.assert_allclose(np.asarray(image).mean((0, 1)), [0, 0, 200], atol=3)
+
+
+def test_training_reads_what_was_built(mini_cub, tmp_path):
+    build(mini_cub, tmp_path / "built")
+    split = Split(tmp_path / "built", "train")
+    (batch,) = split.train_batches(batch_size=4, image_sizes=(8, 16), max_words=5, seed=0).take(1)
+    assert batch["images"][1].shape == (4, 16, 16, 3)
+    # Red is class 0, green class 1: the strongest channel tells.
+    strongest = tf.argmax(tf.reduce_mean(batch["images"][1], (1, 2)), -1)
+    assert strongest.numpy().tolist() == batch["class_id"].numpy().tolist()
+
+
+def test_the_bytes_depend_on_the_seed_and_not_on_the_workers(mini_cub, tmp_path):
+    for name, options in {"a": {}, "b": {"workers": 2}, "c": {"seed": 1}}.items():
+        build(mini_cub, tmp_path / name, **options)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    assert files(tmp_path / "a") != files(tmp_path / "c")
+    names = {
+        name: [record["name"].numpy() for record in records(tmp_path / name, "train")]
+        for name in "ac"
+    }
+    assert names["a"] != names["c"]
+    assert sorted(names["a"]) == sorted(names["c"])
+
+
+def test_shards_never_outnumber_the_pictures(mini_cub, tmp_path):
+    info, _ = build(mini_cub, tmp_path / "built", num_shards=64)
+    assert [info.splits[split]["shards"] for split in ("train", "test")] == [4, 2]
+
+
+def test_words_outside_a_given_vocabulary_are_left_out_with_a_warning(mini_cub, tmp_path):
+    mini_cub.write_captions(mini_cub.names[0], ["an owl"] * 3 + ["a bird"] * 7)
+    vocabulary = Vocabulary(["<end>", "a", "bird", *"bcdefghij"])
+    info, warnings = build(mini_cub, tmp_path / "built", vocabulary=vocabulary)
+    assert warnings == [
+        "6 words were left out: 2 different ones are not in the vocabulary (an, owl)",
+        "3 captions were left out: none of their words is known",
+    ]
+    by_name = {r["name"].numpy().decode(): r for r in records(tmp_path / "built", "train")}
+    record = by_name[mini_cub.names[0]]
+    assert record["captions"].numpy().tolist() == [b"a bird"] * 7
+    assert record["token_counts"].numpy().tolist() == [2] * 7
+    assert info.vocabulary["size"] == 12
+
+
+def test_a_picture_left_without_captions_is_refused(mini_cub, tmp_path):
+    vocabulary = Vocabulary(["<end>", "bird"])
+    mini_cub.write_captions(mini_cub.names[0], ["an owl"] * 10)
+    with pytest.raises(UserError, match=r"without captions \(1\):\n  001.Red_Bird/Red_Bird_1: no"):
+        build(mini_cub, tmp_path / "built", vocabulary=vocabulary)
+    assert_nothing_written(tmp_path / "built")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_pictures_that_cannot_be_stored_are_all_told_and_nothing_is_left(
+    mini_cub, tmp_path, workers
+):
+    for name in mini_cub.names[:2]:
+        path = mini_cub.image(name)
+        path.write_bytes(path.read_bytes()[:-60])
+    mini_cub.write_table("bounding_boxes", ["10 5 20 16"] * 5 + ["70 5 20 16"])
+    with pytest.raises(UserError) as error:
+        build(mini_cub, tmp_path / "built", workers=workers)
+    message = str(error.value)
+    assert "built: 3 problems, nothing was written\n" in message
+    assert "unreadable pictures (2):\n" in message
+    assert "Red_Bird_1.jpg: truncated or not an image" in message
+    assert "Red_Bird_2.jpg: truncated or not an image" in message
+    assert "boxes outside their pictures (1):\n" in message
+    assert "Blue_Bird_2.jpg: box x=70 y=5 width=20 height=16 is mostly outside" in message
+    assert_nothing_written(tmp_path / "built")
+
+
+def test_an_interrupted_build_leaves_nothing(mini_cub, tmp_path):
+    def interrupt(pictures):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build(mini_cub, tmp_path / "built", progress=interrupt)
+    assert_nothing_written(tmp_path / "built")
+
+
+def test_output_may_be_an_empty_folder_and_nothing_else(mini_cub, tmp_path):
+    folder = tmp_path / "built"
+    folder.mkdir()
+    build(mini_cub, folder)
+    before = files(folder)
+    with pytest.raises(
+        UserError,
+        match=r"already holds the data set 'mini' \(4 train, 2 test pictures, 19 px\); remove it",
+    ):
+        build(mini_cub, folder)
+    assert files(folder) == before
+    (folder / "vocabulary.txt").write_text("<end>\n")
+    with pytest.raises(UserError, match="already holds a data set; remove it"):
+        build(mini_cub, folder)
+
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").touch()
+    with pytest.raises(UserError, match=r"other is not empty \(it holds thesis.txt\)"):
+        build(mini_cub, other)
+    with pytest.raises(UserError, match="thesis.txt is a file; name a folder"):
+        build(mini_cub, other / "thesis.txt")
+    with pytest.raises(UserError, match="cannot write beside .*: Not a directory"):
+        build(mini_cub, other / "thesis.txt" / "built")
+
+
+def test_captions_of_another_number(tmp_path, mini_cub):
+    mini_cub.captions_per_image = 5
+    for name in mini_cub.names:
+        mini_cub.write_captions(name, ["a bird"] * 5)
+    info, _ = build(mini_cub, tmp_path / "built")
+    content = json.loads((tmp_path / "built" / "dataset_info.json").read_text())
+    assert info.captions_per_image == content["captions_per_image"] == 5
+    assert content["classes"] == ["001.Red_Bird", "002.Green_Bird", "003.Blue_Bird"]
