@@ -33,10 +33,12 @@ def get_config():
         checkpoints_per_sample=5,
         generator_learning_rate=2e-4,
         discriminator_learning_rate=2e-4,
+        decay_start=265200,
         beta_1=0.5,
         damsm_weight=5.0,
         damsm_warmup_steps=0,
         kl_weight=1.0,
+        gradient_penalty=0.0,
         ema_decay=0.999,
         jit_compile=False,
     )

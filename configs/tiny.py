@@ -33,10 +33,12 @@ def get_config():
         checkpoints_per_sample=1,
         generator_learning_rate=8e-4,
         discriminator_learning_rate=4e-4,
+        decay_start=1500,
         beta_1=0.5,
         damsm_weight=1.0,
         damsm_warmup_steps=600,
         kl_weight=0.05,
+        gradient_penalty=0.0,
         ema_decay=0.99,
         jit_compile=False,
     )

@@ -4,7 +4,13 @@ import keras
 import tensorflow as tf
 
 from t2i_tf.damsm import update_averages
-from t2i_tf.losses import damsm_losses, discriminator_loss, generator_loss, kl_loss
+from t2i_tf.losses import (
+    damsm_losses,
+    discriminator_loss,
+    generator_loss,
+    kl_loss,
+    matching_aware_penalty,
+)
 
 
 class AttnGAN(keras.Model):
@@ -21,6 +27,8 @@ class AttnGAN(keras.Model):
         damsm_weight: lambda, the weight of the matching losses of the last stage's image.
         damsm_warmup_steps: Steps over which lambda rises from 0.
         kl_weight: Weight of the conditioning augmentation's KL divergence.
+        gradient_penalty: Weight of the matching-aware gradient penalty on real images with their
+            sentences (Tao et al., 2022, DF-GAN, eq. 2); 0 leaves it out.
         ema_decay: Decay of the average; the first steps use (1 + step) / (10 + step) if smaller.
         seed: Decides every random draw together with the examples' indices.
     """
@@ -37,6 +45,7 @@ class AttnGAN(keras.Model):
         damsm_weight=5.0,
         damsm_warmup_steps=0,
         kl_weight=1.0,
+        gradient_penalty=0.0,
         ema_decay=0.999,
         seed=0,
         **kwargs,
@@ -51,6 +60,7 @@ class AttnGAN(keras.Model):
         self.damsm_weight = damsm_weight
         self.damsm_warmup_steps = damsm_warmup_steps
         self.kl_weight = kl_weight
+        self.gradient_penalty = gradient_penalty
         self.ema_decay = ema_decay
         self.seed = seed
         for frozen in (text_encoder, image_encoder, ema_generator):
@@ -145,22 +155,33 @@ class AttnGAN(keras.Model):
         logs = {}
         for i, network in enumerate(self.discriminators):
             with tf.GradientTape() as tape:
-                real = network.features(real_images[i], training=True)
+                real, real_matched, penalty = self._judge_real(network, real_images[i], sentence)
                 fake = network.features(fake_images[i], training=True)
                 mismatched = [network.conditional(real[:-1], sentence[1:], training=True)]
                 if wrong_sentence is not None:
                     mismatched.append(network.conditional(real, wrong_sentence, training=True))
                 loss = discriminator_loss(
                     network.unconditional(real, training=True),
-                    network.conditional(real, sentence, training=True),
+                    real_matched,
                     network.unconditional(fake, training=True),
                     network.conditional(fake, sentence, training=True),
                     *mismatched,
                 )
+                total = loss + self.gradient_penalty * penalty
             variables = network.trainable_variables
-            self.discriminator_optimizers[i].apply(tape.gradient(loss, variables), variables)
+            self.discriminator_optimizers[i].apply(tape.gradient(total, variables), variables)
             logs[f"d_loss_{i}"] = loss
         return logs
+
+    def _judge_real(self, network, images, sentence):
+        """Features and matched logits of real images, and their gradient penalty."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch((images, sentence))
+            features = network.features(images, training=True)
+            matched = network.conditional(features, sentence, training=True)
+        if not self.gradient_penalty:
+            return features, matched, 0.0
+        return features, matched, matching_aware_penalty(*tape.gradient(matched, (images, sentence)))
 
     def _generator_losses(self, fake, sentence):
         """The adversarial loss of every stage, by name."""

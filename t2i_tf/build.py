@@ -126,13 +126,15 @@ def attngan(config, encoders):
         damsm_weight=train.damsm_weight,
         damsm_warmup_steps=train.damsm_warmup_steps,
         kl_weight=train.kl_weight,
+        gradient_penalty=train.gradient_penalty,
         ema_decay=train.ema_decay,
         seed=config.seed,
         name="attngan",
     )
 
     def adam(learning_rate, name):
-        return keras.optimizers.Adam(learning_rate, beta_1=train.beta_1, name=name)
+        schedule = LinearDecay(learning_rate, train.decay_start, train.steps)
+        return keras.optimizers.Adam(schedule, beta_1=train.beta_1, name=name)
 
     model.compile(
         adam(train.generator_learning_rate, "generator_optimizer"),
@@ -158,3 +160,20 @@ class FlooredSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"schedule": self.schedule, "floor": self.floor}
+
+
+@keras.saving.register_keras_serializable("t2i_tf")
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Constant up to step `start`, then in a straight line to zero at step `end`."""
+
+    def __init__(self, learning_rate, start, end):
+        self.learning_rate = learning_rate
+        self.start = start
+        self.end = end
+
+    def __call__(self, step):
+        left = (self.end - keras.ops.cast(step, "float32")) / max(self.end - self.start, 1)
+        return self.learning_rate * keras.ops.clip(left, 0.0, 1.0)
+
+    def get_config(self):
+        return {"learning_rate": self.learning_rate, "start": self.start, "end": self.end}

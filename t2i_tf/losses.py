@@ -38,6 +38,22 @@ def generator_loss(fake, fake_matched):
     return _binary_cross_entropy(fake, True) + _binary_cross_entropy(fake_matched, True)
 
 
+def matching_aware_penalty(image_gradients, sentence_gradients, power=6):
+    """Mean of (|dD/dx| + |dD/ds|)^power at real, matching pairs (Tao et al., 2022, eq. 2).
+
+    Args:
+        image_gradients: `[B, H, W, 3]`, of the conditional logits by the images.
+        sentence_gradients: `[B, E]`, of the same by the sentences.
+        power: The paper's p.
+    """
+
+    def norm(gradients):
+        axes = tuple(range(1, len(gradients.shape)))
+        return ops.sqrt(ops.sum(ops.square(gradients), axis=axes) + 1e-12)
+
+    return ops.mean((norm(image_gradients) + norm(sentence_gradients)) ** power)
+
+
 def kl_loss(mu, logvar):
     """KL divergence of N(mu, exp(logvar)) from N(0, 1), averaged over batch and dimensions.
 
