@@ -14,8 +14,7 @@ from absl import flags
 from data_pipeline.errors import UserError, run
 from data_pipeline.progress import Progress
 
-# TensorFlow is imported within the functions: the processes of the pool import this module too, and
-# need none of it.
+# TensorFlow is imported within functions: the pool's processes import this module without needing it.
 
 
 def _main(arguments: list[str]) -> None:
@@ -90,9 +89,7 @@ if __name__ == "__main__":
     flags.DEFINE_integer("image_size", 256, "Largest final resolution in pixels.", lower_bound=8)
     flags.DEFINE_integer("num_shards", 8, "Files of the train split.", lower_bound=1)
     flags.DEFINE_integer("captions_per_image", 10, "Lines of a caption file.", lower_bound=1)
-    flags.DEFINE_string(
-        "vocabulary", None, "Words to know: a text file, one a line, or captions.pickle."
-    )
+    flags.DEFINE_string("vocabulary", None, "Words to know: text, one a line, or captions.pickle.")
     flags.DEFINE_integer("workers", 0, "Processes; 0: one a core.", lower_bound=0)
     flags.DEFINE_integer("seed", 0, "Decides the order of the records, and what is drawn.")
     flags.DEFINE_integer("num_train", 8855, "Synthetic: pictures to train on.", lower_bound=1)
