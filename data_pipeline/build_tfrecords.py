@@ -14,7 +14,7 @@ from absl import flags
 from data_pipeline.errors import UserError, run
 from data_pipeline.progress import Progress
 
-# TensorFlow is imported within functions: the pool's processes import this module without needing it.
+# TensorFlow is imported within functions: the pool's processes import this module and need none.
 
 
 def _main(arguments: list[str]) -> None:
@@ -76,9 +76,8 @@ def _build(values: flags.FlagValues, input_dir: str | os.PathLike, workers: int)
     for warning in (*raw.notes, *warnings):
         print(f"warning: {warning}", file=sys.stderr)
     counts = ", ".join(f"{split['images']} {name}" for name, split in info.splits.items())
-    print(
-        f"{output_dir}: {counts} pictures of {info.stored_size} px, {info.vocabulary['size']} words"
-    )
+    size, words = info.stored_size, info.vocabulary["size"]
+    print(f"{output_dir}: {counts} pictures of {size} px, {words} words")
 
 
 if __name__ == "__main__":
