@@ -99,6 +99,8 @@ class Split:
     ) -> tf.data.Dataset:
         """All examples once, in order, centrally cropped, each with its caption number `caption`.
 
+        Where a record has fewer captions, counting begins again at its first.
+
         Returns:
             A dataset of dicts as `train_batches` gives them; `index` is the row in the split. The
             last batch may be smaller.
@@ -216,5 +218,6 @@ def pyramid(image: tf.Tensor, sizes: Sequence[int]) -> tuple[tf.Tensor, ...]:
 
 def _caption_tokens(parsed, caption):
     counts = parsed["token_counts"]
+    caption %= tf.size(counts, tf.int64)
     start = tf.reduce_sum(counts[:caption])
     return parsed["token_ids"][start : start + counts[caption]]

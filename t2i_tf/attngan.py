@@ -181,7 +181,11 @@ class AttnGAN(keras.Model):
             matched = network.conditional(features, sentence, training=True)
         if not self.gradient_penalty:
             return features, matched, 0.0
-        return features, matched, matching_aware_penalty(*tape.gradient(matched, (images, sentence)))
+        return (
+            features,
+            matched,
+            matching_aware_penalty(*tape.gradient(matched, (images, sentence))),
+        )
 
     def _generator_losses(self, fake, sentence):
         """The adversarial loss of every stage, by name."""

@@ -131,7 +131,6 @@ def test_pyramid_is_the_same_inside_tf_data(rng):
     assert eager[0].numpy().mean() == pytest.approx(image.mean(), abs=0.01)
 
 
-
 def test_images_larger_than_stored_are_refused(data_dir):
     with pytest.raises(UserError, match="stores 40 px; build it with --image_size=64"):
         batches(data_dir, 1, image_sizes=(64,))

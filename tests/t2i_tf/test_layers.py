@@ -31,7 +31,9 @@ def test_blocks_survive_saving(block, rng, tmp_path):
     images = rng.normal(size=(2, 8, 8, 6)).astype("float32")
     model.save(tmp_path / "model.keras")
     restored = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(model.predict(images, verbose=0), restored.predict(images, verbose=0))
+    np.testing.assert_array_equal(
+        model.predict(images, verbose=0), restored.predict(images, verbose=0)
+    )
 
 
 def test_up_block_equals_nearest_upsampling_and_convolution(rng):
