@@ -165,7 +165,7 @@ def colour_noise(colours: np.ndarray, image_size: int, seed: int = 0) -> np.ndar
     pictures = []
     for bird in colours:
         fields = [_smooth_field(rng, image_size) for _ in bird]
-        shares = np.exp(2.0 * np.stack(fields, axis=-1))
+        shares = np.exp(4.0 * np.stack(fields, axis=-1))
         shares /= shares.sum(axis=-1, keepdims=True)
         pictures.append(shares @ palette[bird])
     return np.round(pictures).astype(np.uint8)

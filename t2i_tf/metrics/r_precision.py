@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from t2i_tf.captions import encode
 
-BATCH_SIZE = 100
+BATCH_SIZE, WRONG = 100, 99
 
 
 def recall_at_k(codes: np.ndarray, sentences: np.ndarray, k: int) -> float:
@@ -32,7 +32,7 @@ def r_precision(
     sentences: np.ndarray,
     class_ids: Sequence[int],
     seed: int = 0,
-    wrong: int = 99,
+    wrong: int = WRONG,
 ) -> float:
     """Share of pictures whose own caption beats all of `wrong` captions of other classes.
 
