@@ -134,9 +134,13 @@ def measure(trained, bundled, untrained, encoders, unseen: UnseenBirds, classifi
     species = len(np.unique(unseen.class_ids))
     untrained = generated(untrained) | _untrained_recall(encoders[0], unseen)
     noise = figures(colour_noise(unseen.colours, unseen.pictures.shape[1]))
-    chance = {
+    by_chance = {
         "r_precision": 1.0 / (1.0 + _wrong_captions(unseen)),
         "r_precision_permuted": permuted["chance"],
+    }
+    chance = {
+        **by_chance,
+        **{f"{name}_independent": value for name, value in by_chance.items()},
         **{name: faithfulness.CHANCE for name in MATCH_FIGURES if "faithfulness" in name},
         **{f"recall_at_{k}": min(1.0, k / species) for k in (1, 5)},
     }

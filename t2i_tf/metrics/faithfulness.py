@@ -182,13 +182,12 @@ def read_colours(classifier: keras.Model, pictures: np.ndarray) -> np.ndarray:
     Pictures of another size than the classifier's are resized.
     """
     size = classifier.input_shape[1]
-    read = tf.function(lambda images: tf.argmax(classifier(images), axis=-1), reduce_retracing=True)
     colours = []
     for start in range(0, len(pictures), BATCH_SIZE):
         images = _to_float(pictures[start : start + BATCH_SIZE])
         if images.shape[1:3] != (size, size):
             images = tf.image.resize(images, (size, size), antialias=True)
-        colours.append(read(images))
+        colours.append(np.argmax(classifier(images, training=False), axis=-1))
     return np.concatenate(colours)
 
 

@@ -7,7 +7,6 @@ DAMSM's encoders.
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from t2i_tf.captions import encode
 
@@ -99,9 +98,8 @@ def permuted_r_precision(
 
 def picture_codes(image_encoder, pictures: np.ndarray) -> np.ndarray:
     """DAMSM's global codes `[N, E]` of uint8 pictures `[N, H, W, 3]`."""
-    encode_batch = tf.function(lambda images: image_encoder(images)[1], reduce_retracing=True)
     batches = (pictures[i : i + BATCH_SIZE] for i in range(0, len(pictures), BATCH_SIZE))
-    return np.concatenate([encode_batch(tf.cast(b, tf.float32) / 127.5 - 1.0) for b in batches])
+    return np.concatenate([image_encoder(b.astype(np.float32) / 127.5 - 1.0)[1] for b in batches])
 
 
 def sentence_codes(model, captions: Sequence[str]) -> np.ndarray:
@@ -115,9 +113,8 @@ def sentence_codes(model, captions: Sequence[str]) -> np.ndarray:
         UserError: The model knows no word of a caption.
     """
     tokens = encode(captions, model.vocabulary, model.config.data.max_words).tokens
-    encode_batch = tf.function(lambda ids: model.text_encoder(ids)[1], reduce_retracing=True)
     batches = (tokens[i : i + BATCH_SIZE] for i in range(0, len(tokens), BATCH_SIZE))
-    return np.concatenate([encode_batch(batch) for batch in batches])
+    return np.concatenate([model.text_encoder(batch)[1] for batch in batches])
 
 
 def _normalized(codes):
