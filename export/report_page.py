@@ -16,10 +16,10 @@ ROWS = {
 
 _PAGE = """# Birds from captions
 
-The model **trained here**: `{config}`, {steps:,} steps of {batch_size} pictures{minutes}.
-Beside it the **bundled** model, which comes with the package: `{bundled_config}`,
-{bundled_steps:,} steps of {bundled_batch_size}. Both were exported as SavedModels, loaded in a
-fresh process and given {captions} captions of {species} species that are not in the training data.
+The model **trained here**: config `{config}`, {steps:,} steps of {batch_size} pictures{minutes}.
+The **bundled** model, which comes with the package: config `{bundled_config}`, {bundled_steps:,}
+steps of {bundled_batch_size} pictures. Both were exported as SavedModels, loaded in a fresh process
+and given {captions} captions of {species} species that are not in the training data.
 
 ## Figures
 
@@ -107,7 +107,7 @@ def page(report: dict, pictures: str, workdir: str) -> str:
     trained, bundled, judged = report["trained"], report["bundled"], report["judged"]
     minutes = ""
     if report["minutes"] is not None:
-        minutes = f" (with data, DAMSM, export and this report {report['minutes']:.1f} minutes)"
+        minutes = f", in all {report['minutes']:.1f} minutes from the data to this report"
     return _PAGE.format(
         minutes=minutes,
         **{key: trained[key] for key in ("config", "steps", "batch_size")},

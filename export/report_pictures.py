@@ -1,6 +1,7 @@
 """The report's sheets: samples with attention, one caption with its colours changed, losses."""
 
 import itertools
+import math
 
 import numpy as np
 
@@ -13,19 +14,19 @@ SWAP_CAPTION = "a small bird with a {crown} crown, a {belly} belly and {wing} wi
 SWAP_COLOURS = {"crown": "red", "belly": "white", "wing": "black"}
 SWAP_CHOICES = ("red", "yellow", "green", "blue", "black", "white")
 SWAP_SEED = 0
+# Sums of the others, and what is no loss.
+UNPLOTTED = ("step", "loss", "g_loss", "learning_rate", "seconds_per_step", "images_per_second")
 
 
 def drawn_pictures(unseen: UnseenBirds) -> int:
     """How many pictures `samples` and `colour_swaps` draw, for the progress bar."""
-    exchanges = itertools.permutations(SWAP_COLOURS)
-    swaps = len(list(exchanges)) + len(SWAP_COLOURS) * len(SWAP_CHOICES)
-    return min(SAMPLE_CAPTIONS, len(unseen)) * SAMPLE_SEEDS + swaps
+    swaps = math.factorial(len(SWAP_COLOURS)) + len(SWAP_COLOURS) * len(SWAP_CHOICES)
+    return len(_sample_rows(unseen)) * SAMPLE_SEEDS + swaps
 
 
 def samples(generator: SavedGenerator, unseen: UnseenBirds):
     """Captions x seeds with a real picture each, and the first seed's attention maps."""
-    _, rows = np.unique(unseen.class_ids, return_index=True)
-    rows = np.sort(rows)[:SAMPLE_CAPTIONS]
+    rows = _sample_rows(unseen)
     captions = [unseen.captions[row] for row in rows]
     repeated = [caption for caption in captions for _ in range(SAMPLE_SEEDS)]
     drawn = list(generator.explain(repeated, np.tile(np.arange(SAMPLE_SEEDS), len(captions))))
@@ -69,8 +70,10 @@ def loss_plots(losses: dict[str, list[dict[str, float]]]):
     return sheets.line_plots(panels, "steps")
 
 
-# Sums of the others, and what is no loss.
-UNPLOTTED = ("step", "loss", "g_loss", "seconds_per_step", "images_per_second")
+def _sample_rows(unseen):
+    """The first birds of different species."""
+    _, rows = np.unique(unseen.class_ids, return_index=True)
+    return np.sort(rows)[:SAMPLE_CAPTIONS]
 
 
 def _label(bird):
