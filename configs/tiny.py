@@ -39,6 +39,8 @@ def get_config():
         damsm_warmup_steps=600,
         kl_weight=0.05,
         gradient_penalty=0.0,
+        diversity_weight=3.0,
+        diversity_limit=0.15,
         ema_decay=0.99,
         jit_compile=False,
     )

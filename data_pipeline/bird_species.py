@@ -13,7 +13,10 @@ from data_pipeline.pickles import safe_load_pickle
 
 _KINDS = {"short": "Warbler", "stout": "Finch", "long": "Creeper", "curved": "Thrasher"}
 # Names of the random streams drawn from one seed.
-_TRIPLES, _SPECIES, _CLASSES, _PERCHES = range(4)
+_TRIPLES, _SPECIES, _CLASSES, _PERCHES, _INDIVIDUALS = range(5)
+# Individuals differ from their species in these, so that a caption leaves open how its bird looks.
+_INDIVIDUAL = ("size", "tail", "crest", "eyering", "wingbars", "legs")
+_INDIVIDUALITY = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +90,7 @@ def plan(
             perch = "branch" if variety == "plain" else _perch(seed, image_id)
             stem = f"{name}_{number:04d}_{image_id:06d}"
             full_name = f"{classes[-1]}/{stem}"
-            own = attributes | {"perch": perch}
+            own = attributes | _individual(seed, image_id) | {"perch": perch}
             pictures.append(Picture(image_id, full_name, class_id, split, own))
     return pictures, classes
 
@@ -211,6 +214,13 @@ def _name(attributes: dict[str, str]) -> str:
 
 def _secondary(rng: np.random.Generator) -> dict[str, str]:
     return {key: _pick(rng, values) for key, values in SECONDARY.items()}
+
+
+def _individual(seed: int, image_id: int) -> dict[str, str]:
+    """In what a bird differs from its species, as age and sex make birds differ."""
+    rng = np.random.default_rng([seed, _INDIVIDUALS, image_id])
+    own = {key: _pick(rng, SECONDARY[key]) for key in _INDIVIDUAL}
+    return {key: value for key, value in own.items() if rng.random() < _INDIVIDUALITY}
 
 
 def _perch(seed: int, image_id: int) -> str:

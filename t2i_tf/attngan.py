@@ -7,6 +7,7 @@ from t2i_tf.damsm import update_averages
 from t2i_tf.losses import (
     damsm_losses,
     discriminator_loss,
+    diversity,
     generator_loss,
     kl_loss,
     matching_aware_penalty,
@@ -29,6 +30,11 @@ class AttnGAN(keras.Model):
         kl_weight: Weight of the conditioning augmentation's KL divergence.
         gradient_penalty: Weight of the matching-aware gradient penalty on real images with their
             sentences (Tao et al., 2022, DF-GAN, eq. 2); 0 leaves it out.
+        diversity_weight: Weight of the pull apart of images of one caption (Yang et al., 2019,
+            diversity-sensitive GAN, eq. 4), measured on twins of a quarter of the batch; 0 leaves
+            them out.
+        diversity_limit: Mean absolute difference, per unit of noise, past which twins are not
+            pulled further apart (the paper's tau).
         ema_decay: Decay of the average; the first steps use (1 + step) / (10 + step) if smaller.
         seed: Decides every random draw together with the examples' indices.
     """
@@ -46,6 +52,8 @@ class AttnGAN(keras.Model):
         damsm_warmup_steps=0,
         kl_weight=1.0,
         gradient_penalty=0.0,
+        diversity_weight=0.0,
+        diversity_limit=0.15,
         ema_decay=0.999,
         seed=0,
         **kwargs,
@@ -61,6 +69,8 @@ class AttnGAN(keras.Model):
         self.damsm_warmup_steps = damsm_warmup_steps
         self.kl_weight = kl_weight
         self.gradient_penalty = gradient_penalty
+        self.diversity_weight = diversity_weight
+        self.diversity_limit = diversity_limit
         self.ema_decay = ema_decay
         self.seed = seed
         for frozen in (text_encoder, image_encoder, ema_generator):
@@ -79,7 +89,7 @@ class AttnGAN(keras.Model):
             optimizer.build(network.trainable_variables)
         stages = range(len(self.discriminators))
         names = [f"d_loss_{i}" for i in stages] + [f"g_loss_{i}" for i in stages]
-        names += ["g_loss", "kl_loss", "word_loss", "sentence_loss"]
+        names += ["g_loss", "kl_loss", "word_loss", "sentence_loss", "diversity"]
         self.averages = {name: keras.metrics.Mean(name=name) for name in names}
 
     @property
@@ -94,9 +104,8 @@ class AttnGAN(keras.Model):
     def train_step(self, batch):
         texts, wrong_sentence, false_negatives = self._encode(batch)
         words, sentence, mask = (t[: batch["tokens"].shape[0]] for t in texts)
-        noise, eps = self._draw(batch["index"])
         with tf.GradientTape() as tape:
-            fake = self.generator(sentence, words, mask, noise, eps, training=True)
+            fake, spread = self._generate(sentence, words, mask, batch["index"])
             with tape.stop_recording():
                 logs = self._train_discriminators(
                     batch["images"], fake["images"], sentence, wrong_sentence
@@ -114,12 +123,31 @@ class AttnGAN(keras.Model):
             kl = kl_loss(fake["mu"], fake["logvar"])
             loss = tf.add_n(list(losses.values())) + self.kl_weight * kl
             loss += self._damsm_weight() * (word_loss + sentence_loss)
+            loss -= self.diversity_weight * spread
         variables = self.generator.trainable_variables
         self.generator_optimizer.apply(tape.gradient(loss, variables), variables)
         self._update_average()
         logs |= losses
         logs |= {"word_loss": word_loss, "sentence_loss": sentence_loss, "kl_loss": kl}
-        return update_averages(self.averages, {**logs, "g_loss": loss})
+        return update_averages(self.averages, {**logs, "diversity": spread, "g_loss": loss})
+
+    def _generate(self, sentence, words, mask, index):
+        """Images of every caption, and how far twins of the first captions are apart.
+
+        Twins are images of the same caption from other noise; they serve the diversity alone.
+        """
+        rows = index.shape[0]
+        twins = rows // 4 if self.diversity_weight else 0
+        noise, eps = self._draw(index, rows + twins)
+        texts = (tf.concat([t, t[:twins]], axis=0) for t in (sentence, words, mask))
+        drawn = self.generator(*texts, noise, eps, training=True)
+        fake = tf.nest.map_structure(lambda t: t[:rows], drawn)
+        if not twins:
+            return fake, 0.0
+        images = drawn["images"][-1]
+        return fake, diversity(
+            images[:twins], images[rows:], noise[:twins], noise[rows:], self.diversity_limit
+        )
 
     def _encode(self, batch):
         """Encodes the captions and, where the batch has them, the wrong captions behind them.
@@ -140,10 +168,9 @@ class AttnGAN(keras.Model):
         wrong = tf.where(unchanged[:, None], another, sentences[rows:])
         return (words, sentences, tokens != 0), wrong, unchanged
 
-    def _draw(self, index):
-        """Noise `[B, Z]` and eps `[B, C]` as a function of the seed and the examples' indices."""
+    def _draw(self, index, rows):
+        """Noise `[rows, Z]` and eps `[rows, C]`, a function of the seed and the first index."""
         seeds = tf.random.split(tf.stack([tf.cast(self.seed, tf.int64), index[0]]), 2)
-        rows = index.shape[0]
         noise = tf.random.stateless_normal([rows, self.generator.noise_dim], seeds[0])
         return noise, tf.random.stateless_normal([rows, self.generator.condition_dim], seeds[1])
 

@@ -127,6 +127,8 @@ def attngan(config, encoders):
         damsm_warmup_steps=train.damsm_warmup_steps,
         kl_weight=train.kl_weight,
         gradient_penalty=train.gradient_penalty,
+        diversity_weight=train.diversity_weight,
+        diversity_limit=train.diversity_limit,
         ema_decay=train.ema_decay,
         seed=config.seed,
         name="attngan",

@@ -54,6 +54,23 @@ def matching_aware_penalty(image_gradients, sentence_gradients, power=6):
     return ops.mean((norm(image_gradients) + norm(sentence_gradients)) ** power)
 
 
+def diversity(images, twins, noise, twin_noise, limit):
+    """How far images of the same captions are apart for their noise (Yang et al., 2019, eq. 4).
+
+    Args:
+        images: `[B, H, W, 3]`.
+        twins: Images of the same captions from other noise, `[B, H, W, 3]`.
+        noise: `[B, Z]`.
+        twin_noise: `[B, Z]`.
+        limit: What more than this is not worth (the paper's tau).
+
+    Returns:
+        The mean of min(mean |image - twin| / mean |noise - twin noise|, limit), to be maximised.
+    """
+    apart = ops.mean(ops.abs(images - twins), axis=(1, 2, 3))
+    return ops.mean(ops.minimum(apart / ops.mean(ops.abs(noise - twin_noise), axis=1), limit))
+
+
 def kl_loss(mu, logvar):
     """KL divergence of N(mu, exp(logvar)) from N(0, 1), averaged over batch and dimensions.
 

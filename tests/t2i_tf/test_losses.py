@@ -43,6 +43,22 @@ def test_kl_loss_by_hand():
     assert float(loss) == pytest.approx(-0.5 * (1 + np.log(3) - 4 - 3), rel=1e-6)
 
 
+def test_matching_aware_penalty_by_hand():
+    images = np.zeros((2, 2, 2, 3), "float32")
+    images[0, 0, 0] = [1.0, 2.0, 2.0]
+    sentences = np.array([[0.0, 1.0], [0.0, 0.0]], "float32")
+    penalty = losses.matching_aware_penalty(images, sentences, power=2)
+    assert float(penalty) == pytest.approx((3 + 1) ** 2 / 2, rel=1e-4)
+
+
+def test_diversity_by_hand():
+    images = np.zeros((3, 2, 2, 3), "float32")
+    twins = images + np.array([0.1, 0.4, 0.0], "float32")[:, None, None, None]
+    noise = np.zeros((3, 4), "float32")
+    value = losses.diversity(images, twins, noise, noise + 2.0, limit=0.15)
+    assert float(value) == pytest.approx((0.05 + 0.15 + 0.0) / 3, rel=1e-5)
+
+
 def test_sentence_scores_are_cosines():
     codes = np.array([[3.0, 4.0], [0.0, 2.0]], "float32")
     sentences = np.array([[1.0, 0.0], [0.0, 5.0], [-6.0, -8.0]], "float32")
