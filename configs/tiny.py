@@ -28,20 +28,20 @@ def get_config():
     config.discriminator = dict(filters=24, norm="spectral", normalize_sentence=True)
     config.train = dict(
         batch_size=16,
-        steps=3000,
+        steps=2500,
         steps_per_checkpoint=250,
         checkpoints_per_sample=1,
-        generator_learning_rate=8e-4,
-        discriminator_learning_rate=4e-4,
+        generator_learning_rate=6e-4,
+        discriminator_learning_rate=1e-3,
         decay_start=1500,
         beta_1=0.5,
-        damsm_weight=1.0,
+        damsm_weight=0.15,
         damsm_warmup_steps=600,
         kl_weight=0.05,
         gradient_penalty=0.0,
-        diversity_weight=3.0,
+        diversity_weight=5.0,
         diversity_limit=0.15,
-        ema_decay=0.99,
+        ema_decay=0.999,
         jit_compile=False,
     )
     return config.lock()
