@@ -1,0 +1,98 @@
+"""Maps the published PyTorch models' weights onto the networks, in NumPy.
+
+Keys and layouts are those of the state dicts that AttnGAN's code saves (Xu et al., 2018,
+arXiv:1711.10485): convolutions (out, in, height, width), dense layers (out, in). Every function
+is strict: it assigns either all variables of a network or, after one error that lists everything
+that does not fit, none.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import keras
+import numpy as np
+
+from data_pipeline.errors import UserError
+
+# Places of Keras' gates among PyTorch's: (i, f, g, o) in both, and (z, r, h) of (r, z, n).
+_GATES = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2)}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """Where a variable's value comes from.
+
+    Attributes:
+        variable: The variable to assign.
+        keys: Names in the state dict; all have the same shape.
+        shape: That shape, in PyTorch's layout.
+        convert: Maps the keys' arrays to the variable's value.
+    """
+
+    variable: keras.Variable
+    keys: tuple[str, ...]
+    shape: tuple[int, ...]
+    convert: Callable[..., np.ndarray]
+
+
+def assign_text_encoder(network: keras.Model, state: Mapping[str, np.ndarray]) -> None:
+    """Sets a `TextEncoder` to the weights of the reference's RNN_ENCODER.
+
+    Args:
+        network: A built `TextEncoder` with the same cell.
+        state: The state dict's arrays by key.
+
+    Raises:
+        UserError: Keys are missing, unknown or misshapen.
+    """
+    embeddings = network.embedding.embeddings
+    sources = [_Source(embeddings, ("encoder.weight",), tuple(embeddings.shape), np.asarray)]
+    for layer, suffix in ((network.forward, "l0"), (network.backward, "l0_reverse")):
+        sources += _recurrent(layer.cell, network.cell, suffix)
+    _assign("text encoder", sources, state)
+
+
+def _recurrent(cell, kind, suffix) -> list[_Source]:
+    """One direction of an LSTM or GRU. Keras' LSTM has one bias where PyTorch adds two."""
+
+    def gates(array):
+        blocks = np.split(np.asarray(array), len(_GATES[kind]))
+        return np.concatenate([blocks[place] for place in _GATES[kind]])
+
+    def kernel(array):
+        return gates(array).T
+
+    def bias(of_input, of_state):
+        both = np.stack([gates(of_input), gates(of_state)])
+        return both.sum(axis=0) if kind == "lstm" else both
+
+    biases = (f"rnn.bias_ih_{suffix}", f"rnn.bias_hh_{suffix}")
+    return [
+        _Source(cell.kernel, (f"rnn.weight_ih_{suffix}",), cell.kernel.shape[::-1], kernel),
+        _Source(
+            cell.recurrent_kernel,
+            (f"rnn.weight_hh_{suffix}",),
+            cell.recurrent_kernel.shape[::-1],
+            kernel,
+        ),
+        _Source(cell.bias, biases, cell.bias.shape[-1:], bias),
+    ]
+
+
+def _assign(what: str, sources: Sequence[_Source], state: Mapping[str, np.ndarray]) -> None:
+    """Checks every key, then assigns every variable."""
+    shapes = {key: tuple(source.shape) for source in sources for key in source.keys}
+    counters = {  # PyTorch 0.4.1 and later save one beside each BatchNorm's running statistics
+        key.replace("running_mean", "num_batches_tracked")
+        for key in shapes
+        if key.endswith("running_mean")
+    }
+    problems = [f"missing: {key}" for key in shapes if key not in state]
+    problems += [f"unknown: {key}" for key in state if key not in shapes and key not in counters]
+    for key, shape in shapes.items():
+        if key in state and np.shape(state[key]) != shape:
+            problems.append(f"misshapen: {key} is {np.shape(state[key])}, expected {shape}")
+    if problems:
+        raise UserError(f"the weights do not fit the {what}:\n  " + "\n  ".join(problems))
+    for source in sources:
+        source.variable.assign(source.convert(*(state[key] for key in source.keys)))
