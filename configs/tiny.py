@@ -28,7 +28,7 @@ def get_config():
     config.discriminator = dict(filters=24, norm="spectral", normalize_sentence=True)
     config.train = dict(
         batch_size=16,
-        steps=2500,
+        steps=2250,
         steps_per_checkpoint=250,
         checkpoints_per_sample=1,
         generator_learning_rate=6e-4,

@@ -3,9 +3,8 @@
 import dataclasses
 
 # What the quickstart makes: (in full, with --short).
-TRAIN_PICTURES, TEST_PICTURES = (5000, 48), (1000, 24)
-DAMSM_STEPS, GAN_STEPS = (900, 20), (2250, 20)
-CHECKPOINT_STEPS = (None, 10)  # None: as in the configs
+TRAIN_PICTURES, TEST_PICTURES = (6000, 48), (1200, 24)
+STEPS, CHECKPOINT_STEPS = (None, 20), (None, 10)  # None: as in the configs
 CAPTIONS = (400, 24)
 IMAGE_SIZE, PICTURE_SIZE = 64, 128
 
@@ -39,11 +38,8 @@ def steps(short: bool) -> list[Step]:
     def pick(values):
         return values[short]
 
-    def train(count):
-        overrides = [f"--config.train.steps={pick(count)}"]
-        if pick(CHECKPOINT_STEPS):
-            overrides.append(f"--config.train.steps_per_checkpoint={pick(CHECKPOINT_STEPS)}")
-        return overrides
+    settings = {"steps": pick(STEPS), "steps_per_checkpoint": pick(CHECKPOINT_STEPS)}
+    train = [f"--config.train.{name}={value}" for name, value in settings.items() if value]
 
     data = "--data_dir={out}/data"
     return [
@@ -71,7 +67,7 @@ def steps(short: bool) -> list[Step]:
             (
                 "t2i_tf.pretrain_damsm",
                 "--config=configs/tiny_damsm.py",
-                *train(DAMSM_STEPS),
+                *train,
                 data,
                 "--workdir={out}/damsm",
             ),
@@ -85,7 +81,7 @@ def steps(short: bool) -> list[Step]:
             (
                 "t2i_tf.train",
                 "--config=configs/tiny.py",
-                *train(GAN_STEPS),
+                *train,
                 data,
                 "--damsm={out}/damsm",
                 "--workdir={out}/gan",
