@@ -79,6 +79,85 @@ def _recurrent(cell, kind, suffix) -> list[_Source]:
     ]
 
 
+def assign_generator(network: keras.Model, state: Mapping[str, np.ndarray]) -> None:
+    """Sets a `Generator` to the weights of the reference's G_NET, of any number of stages.
+
+    Args:
+        network: A built `Generator`, without the options that the reference lacks.
+        state: The state dict's arrays by key.
+
+    Raises:
+        UserError: Keys are missing, unknown or misshapen.
+        ValueError: The network normalises its sentences or shifts logvar.
+    """
+    if network.normalize_sentence or network.logvar_bias:
+        raise ValueError("normalize_sentence and logvar_bias do not exist in the reference")
+    dense, initial = network.condition.dense, network.initial
+    # The reference views the dense layer's output as (C, 4, 4), the network as (4, 4, C).
+    units = np.arange(2 * initial.top * 16).reshape(2, initial.top, 4, 4)
+    order = units.transpose(0, 2, 3, 1).reshape(-1)
+    sources = [
+        _dense(dense.kernel, "ca_net.fc.weight"),
+        _Source(dense.bias, ("ca_net.fc.bias",), dense.bias.shape, np.asarray),
+        _dense(initial.dense.kernel, "h_net1.fc.0.weight", order),
+        *_batch_norm(initial.norm, "h_net1.fc.1", order),
+    ]
+    for i, block in enumerate(initial.up_blocks, start=1):
+        sources += _up_block(block, f"h_net1.upsample{i}")
+    for i, stage in enumerate(network.refine, start=2):
+        sources.append(_pointwise(stage.attention.project, f"h_net{i}.att.conv_context.weight"))
+        for j, block in enumerate(stage.blocks):
+            name = f"h_net{i}.residual.{j}.block"
+            sources += [
+                _conv(block.conv_1.kernel, f"{name}.0.weight"),
+                *_batch_norm(block.norm_1, f"{name}.1"),
+                _conv(block.conv_2.kernel, f"{name}.3.weight"),
+                *_batch_norm(block.norm_2, f"{name}.4"),
+            ]
+        sources += _up_block(stage.up, f"h_net{i}.upsample")
+    for i, head in enumerate(network.heads, start=1):
+        sources.append(_conv(head.kernel, f"img_net{i}.img.0.weight"))
+    _assign("generator", sources, state)
+
+
+def _up_block(block, name) -> list[_Source]:
+    return [_conv(block.kernel, f"{name}.1.weight"), *_batch_norm(block.norm, f"{name}.2")]
+
+
+def _conv(kernel, key) -> _Source:
+    height, width, inputs, outputs = kernel.shape
+    return _Source(
+        kernel,
+        (key,),
+        (outputs, inputs, height, width),
+        lambda array: np.transpose(array, (2, 3, 1, 0)),
+    )
+
+
+def _pointwise(dense, key) -> _Source:
+    """A dense layer over channels that the reference writes as a 1x1 convolution."""
+    inputs, outputs = dense.kernel.shape
+    return _Source(dense.kernel, (key,), (outputs, inputs, 1, 1), lambda array: array[:, :, 0, 0].T)
+
+
+def _dense(kernel, key, order=slice(None)) -> _Source:
+    """A dense kernel; `order` takes the reference's units in the network's order."""
+    return _Source(kernel, (key,), kernel.shape[::-1], lambda array: array[order].T)
+
+
+def _batch_norm(norm, name, order=slice(None)) -> list[_Source]:
+    variables = {
+        "weight": norm.gamma,
+        "bias": norm.beta,
+        "running_mean": norm.moving_mean,
+        "running_var": norm.moving_variance,
+    }
+    return [
+        _Source(variable, (f"{name}.{key}",), variable.shape, lambda array: array[order])
+        for key, variable in variables.items()
+    ]
+
+
 def _assign(what: str, sources: Sequence[_Source], state: Mapping[str, np.ndarray]) -> None:
     """Checks every key, then assigns every variable."""
     shapes = {key: tuple(source.shape) for source in sources for key in source.keys}
