@@ -6,8 +6,6 @@ python -m data_pipeline.build_tfrecords --source=synthetic --output_dir=data/dra
 
 import os
 import sys
-import tempfile
-from pathlib import Path
 
 from absl import flags
 
@@ -27,17 +25,16 @@ def _main(arguments: list[str]) -> None:
         _build(values, values.input_dir, workers)
         return
     from data_pipeline import builder
+    from data_pipeline.scratch import scratch
 
     # Found out before anything is drawn.
     output_dir = builder.free_output_dir(values.output_dir)
-    output_dir.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".drawn-", dir=output_dir.parent) as folder:
-        drawn = Path(folder) / "drawn"
+    with scratch(output_dir, "drawn") as drawn:
         _draw(values, drawn, workers)
         _build(values, drawn, workers)
 
 
-def _draw(values: flags.FlagValues, folder: Path, workers: int) -> None:
+def _draw(values: flags.FlagValues, folder: os.PathLike, workers: int) -> None:
     from data_pipeline import synthetic
 
     with Progress(values.num_train + values.num_test, "drawings") as progress:

@@ -1,12 +1,9 @@
 """From raw data to a built data set: pictures to JPEG, captions to ids, both to TFRecord shards."""
 
-import concurrent.futures
 import contextlib
-import multiprocessing
 import os
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +11,8 @@ import tensorflow as tf
 
 from data_pipeline import pictures
 from data_pipeline.errors import UserError
+from data_pipeline.pool import process_pool
+from data_pipeline.scratch import appearing
 from data_pipeline.source import Example, Problems, RawData
 from data_pipeline.tfrecord import (
     INFO_FILE,
@@ -100,8 +99,11 @@ def build(
         classes=raw.classes,
         source=raw.source,
     )
-    with _appearing(output_dir) as folder:
-        _write_shards(folder, info, shards, captions, workers, progress, problems)
+    with appearing(output_dir) as folder:
+        try:
+            _write_shards(folder, info, shards, captions, workers, progress, problems)
+        except tf.errors.OpError as error:  # A full disk, say.
+            raise UserError(f"cannot write {output_dir}: {error.message}") from None
         problems.raise_if_any(output_dir)
         vocabulary.save(folder / VOCABULARY_FILE)
         info.save(folder)
@@ -119,6 +121,8 @@ def free_output_dir(output_dir: str | os.PathLike) -> Path:
         return path
     if not path.is_dir():
         raise UserError(f"output_dir {path} is a file; name a folder")
+    if os.path.ismount(path):  # It cannot be replaced by the finished folder.
+        raise UserError(f"output_dir {path} is a mount point; name a folder in it")
     names = sorted(entry.name for entry in path.iterdir())
     if not names:
         return path
@@ -133,21 +137,6 @@ def free_output_dir(output_dir: str | os.PathLike) -> Path:
     except UserError:
         what = "a data set"
     raise UserError(f"output_dir {path} already holds {what}; remove it, or name another folder")
-
-
-@contextlib.contextmanager
-def _appearing(output_dir: Path) -> Iterator[Path]:
-    """A folder beside `output_dir` that takes its place at the end, or is removed on an error."""
-    temporary = output_dir.with_name(f"{output_dir.name}.tmp-{os.getpid()}")
-    try:
-        temporary.mkdir(parents=True)
-    except OSError as error:
-        raise UserError(f"cannot write beside {output_dir}: {error.strerror}") from None
-    try:
-        yield temporary
-        os.replace(temporary, output_dir)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _encode(
@@ -229,11 +218,5 @@ def _converted(tasks, workers):
     if workers <= 1:
         yield map(pictures.convert, tasks)
         return
-    # Spawned, for a fork of a process that runs TensorFlow's threads may hang.
-    pool = concurrent.futures.ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn")
-    )
-    try:
+    with process_pool(workers) as pool:
         yield pool.map(pictures.convert, tasks, chunksize=_CHUNK)
-    finally:
-        pool.shutdown(cancel_futures=True)

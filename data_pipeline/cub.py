@@ -190,7 +190,7 @@ def _read_table(path, form, parse: Callable[[str], Any], problems):
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError:
-        problems.add(_MALFORMED, path, "not UTF-8 text")
+        problems.add(_MALFORMED, path, "not UTF-8 text; save it as UTF-8")
         return table, False
     for number, line in enumerate(lines, start=1):
         if not line.strip():

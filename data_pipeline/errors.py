@@ -1,5 +1,6 @@
 """How every entry point reports bad input: one clear line and a non-zero exit code."""
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -17,6 +18,9 @@ class UserError(Exception):
 def run(main: Callable[[list[str]], None]) -> None:
     """Runs `main` under absl's flag parsing; a `UserError` ends the program with exit code 1.
 
+    So does a file that cannot be read or written. SIGTERM and Ctrl-C end it at once, but what is
+    half-written is cleared away.
+
     Args:
         main: called with the command line's arguments that are no flags, program name first.
     """
@@ -24,10 +28,14 @@ def run(main: Callable[[list[str]], None]) -> None:
     def guarded(arguments: list[str]) -> None:
         if not flags.FLAGS["verbosity"].present:  # app.run has set INFO by now
             logging.set_verbosity(logging.WARNING)
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
         try:
             main(arguments)
-        except UserError as error:
+        except (UserError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            sys.exit(128 + signal.SIGINT)
 
     app.run(guarded)

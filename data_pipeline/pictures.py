@@ -46,7 +46,7 @@ def visible_share(box: Box, width: int, height: int) -> float:
     x, y, w, h = box
     inside_x = max(0.0, min(x + w, width) - max(x, 0.0))
     inside_y = max(0.0, min(y + h, height) - max(y, 0.0))
-    return inside_x * inside_y / (w * h)
+    return inside_x / w * (inside_y / h)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

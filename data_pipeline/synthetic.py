@@ -12,11 +12,9 @@ triples of train and test are disjoint. Everything is a function of the seed and
 
 import concurrent.futures
 import json
-import multiprocessing
 import os
 import pathlib
 import pickle
-import shutil
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -26,7 +24,9 @@ from data_pipeline.bird_captions import captions, permuted_colours
 from data_pipeline.bird_species import Picture, plan, plan_stand_ins
 from data_pipeline.birds import COLOURS, PARTS, VARIETIES, Box, draw_bird, draw_bird_in_box
 from data_pipeline.errors import UserError, run
+from data_pipeline.pool import process_pool
 from data_pipeline.progress import Progress
+from data_pipeline.scratch import appearing
 
 __all__ = ["COLOURS", "PARTS", "captions", "draw_bird", "permuted_colours", "write"]
 
@@ -85,29 +85,22 @@ def write(
         pictures, classes = plan(num_train, num_test, num_species, seed, variety)
     else:
         pictures, classes = plan_stand_ins(metadata_dir, limit, seed, captions_sample)
-    partial = output_dir.with_name(f".{output_dir.name}.partial-{os.getpid()}")
-    try:
+    with appearing(output_dir) as partial:
         for folder in {picture.name.split("/")[0] for picture in pictures}:
             (partial / "CUB_200_2011" / "images" / folder).mkdir(parents=True)
             (partial / "text_c10" / folder).mkdir(parents=True)
         boxes = _draw_all(pictures, (partial, seed, variety, picture_size), workers, progress)
         _write_metadata(partial, pictures, classes, boxes)
-        if output_dir.exists():
-            output_dir.rmdir()
-        partial.rename(output_dir)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return len(pictures)
 
 
 def _free(output_dir: str | os.PathLike) -> pathlib.Path:
-    """The directory to write, checked to be free, its parent made."""
+    """The directory to write, checked to be free."""
     output_dir = pathlib.Path(output_dir).absolute()
     if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
         raise UserError(
             f"output_dir {output_dir} exists and is not empty: remove it, or name another directory"
         )
-    output_dir.parent.mkdir(parents=True, exist_ok=True)
     return output_dir
 
 
@@ -130,15 +123,10 @@ def _draw_all(
         for chunk in chunks:
             collect(_draw_chunk(chunk, *drawing))
     else:
-        spawn = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(workers, mp_context=spawn) as pool:
+        with process_pool(workers) as pool:
             futures = [pool.submit(_draw_chunk, chunk, *drawing) for chunk in chunks]
-            try:
-                for future in concurrent.futures.as_completed(futures):
-                    collect(future.result())
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+            for future in concurrent.futures.as_completed(futures):
+                collect(future.result())
     return [boxes[picture.image_id] for picture in pictures]
 
 

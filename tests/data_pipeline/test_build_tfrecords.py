@@ -1,7 +1,10 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from data_pipeline.dataset import Split
 
@@ -50,3 +53,47 @@ def test_cub_needs_a_folder(tmp_path):
     result = command("--source=cub", f"--output_dir={tmp_path / 'built'}")
     assert result.returncode == 1
     assert result.stderr == "error: --source=cub needs --input_dir, the folder of the raw data\n"
+
+
+def test_a_file_that_cannot_be_read_is_one_line(mini_cub, tmp_path):
+    table = mini_cub.root / "CUB_200_2011" / "classes.txt"
+    table.unlink()
+    table.mkdir()
+    result = command(
+        "--source=cub", f"--input_dir={mini_cub.root}", f"--output_dir={tmp_path / 'built'}"
+    )
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == f"error: [Errno 21] Is a directory: '{table}'"
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)],
+)
+def test_a_stopped_build_leaves_no_half_and_no_process(tmp_path, number, code):
+    folder = tmp_path / "data"
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "data_pipeline.build_tfrecords", "--source=synthetic"),
+            *(f"--output_dir={folder / 'birds'}", "--num_train=600", "--num_test=10"),
+            *("--variety=plain", "--picture_size=64", "--image_size=32", "--workers=2"),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    next(line for line in process.stderr if line.startswith("["))
+    if number == signal.SIGINT:  # A terminal sends it to all processes.
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    # The stream ends only when the last process of the pool has.
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    assert not (folder / "birds").exists()
+    left = [path.name for path in folder.iterdir()]
+    assert left == ([".birds.drawn"] if number == signal.SIGKILL else [])

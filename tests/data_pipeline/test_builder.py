@@ -1,5 +1,7 @@
 import io
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,7 +30,7 @@ def files(folder):
 
 
 def assert_nothing_written(folder):
-    assert not [path for path in folder.parent.iterdir() if path.name.startswith(folder.name)]
+    assert not [path for path in folder.parent.iterdir() if folder.name in path.name]
 
 
 def test_a_built_data_set_holds_what_was_read(mini_cub, tmp_path):
@@ -142,6 +144,23 @@ def test_an_interrupted_build_leaves_nothing(mini_cub, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         build(mini_cub, tmp_path / "built", progress=interrupt)
     assert_nothing_written(tmp_path / "built")
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(mini_cub, tmp_path, monkeypatch):
+    def full(writer, record):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.io.TFRecordWriter, "write", full)
+    with pytest.raises(UserError, match=r"cannot write .*built: No space left on device"):
+        build(mini_cub, tmp_path / "built")
+    assert_nothing_written(tmp_path / "built")
+
+
+def test_a_mount_point_is_refused_before_any_work(monkeypatch, mini_cub, tmp_path):
+    (tmp_path / "volume").mkdir()
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path).name == "volume")
+    with pytest.raises(UserError, match="volume is a mount point; name a folder in it"):
+        build(mini_cub, tmp_path / "volume")
 
 
 def test_output_may_be_an_empty_folder_and_nothing_else(mini_cub, tmp_path):

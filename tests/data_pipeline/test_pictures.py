@@ -27,7 +27,14 @@ def test_crop_region(box, size, region):
 
 @pytest.mark.parametrize(
     ("box", "share"),
-    [((0, 0, 60, 40), 1), ((-10, 0, 20, 40), 0.5), ((50, 30, 20, 20), 0.25), ((60, 0, 5, 5), 0)],
+    [
+        ((0, 0, 60, 40), 1),
+        ((-10, 0, 20, 40), 0.5),
+        ((50, 30, 20, 20), 0.25),
+        ((60, 0, 5, 5), 0),
+        ((1e308, 1e308, 1e308, 1e308), 0),
+        ((0, 0, 1e-300, 1e-300), 1),
+    ],
 )
 def test_visible_share(box, share):
     assert visible_share(box, 60, 40) == share

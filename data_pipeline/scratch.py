@@ -1,0 +1,62 @@
+"""Folders that are written under another name until they are complete."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_pipeline.errors import UserError
+
+
+@contextlib.contextmanager
+def scratch(target: Path, purpose: str) -> Iterator[Path]:
+    """An empty folder beside `target` for this process alone; removed at the end.
+
+    What a killed process left in its place is removed first.
+
+    Args:
+        target: What is to be written.
+        purpose: Part of the folder's name, which begins with a dot.
+
+    Raises:
+        UserError: if the folder cannot be made, or another process uses it.
+    """
+    place = target.with_name(f".{target.name}.{purpose}")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = os.open(place, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(f"cannot write beside {target}: {error.strerror}") from None
+    try:
+        _lock(lock, target)
+        folder = place / target.name
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            yield folder
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def appearing(target: Path) -> Iterator[Path]:
+    """A `scratch` folder that becomes `target`, which may be an empty folder, if all goes well."""
+    with scratch(target, "partial") as folder:
+        yield folder
+        os.replace(folder, target)
+
+
+def _lock(descriptor, target):
+    """The lock ends with the process, however that ends."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(
+            f"another process is writing {target}; wait for it, or name another folder"
+        ) from None
+    except OSError:  # A file system without locks.
+        pass
