@@ -36,7 +36,7 @@ class Checkpointer:
         for path in reversed(self._manager.checkpoints):
             try:
                 self._checkpoint.restore(path).assert_consumed()
-            except (tf.errors.OpError, AssertionError, ValueError) as error:
+            except (tf.errors.OpError, IndexError, AssertionError, ValueError) as error:
                 reason = str(error).splitlines()[0]
                 logging.warning("%s cannot be restored, trying the one before: %s", path, reason)
                 continue
