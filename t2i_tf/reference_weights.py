@@ -98,7 +98,7 @@ def assign_generator(network: keras.Model, state: Mapping[str, np.ndarray]) -> N
     order = units.transpose(0, 2, 3, 1).reshape(-1)
     sources = [
         _dense(dense.kernel, "ca_net.fc.weight"),
-        _Source(dense.bias, ("ca_net.fc.bias",), dense.bias.shape, np.asarray),
+        _vector(dense.bias, "ca_net.fc.bias"),
         _dense(initial.dense.kernel, "h_net1.fc.0.weight", order),
         *_batch_norm(initial.norm, "h_net1.fc.1", order),
     ]
@@ -118,6 +118,49 @@ def assign_generator(network: keras.Model, state: Mapping[str, np.ndarray]) -> N
     for i, head in enumerate(network.heads, start=1):
         sources.append(_conv(head.kernel, f"img_net{i}.img.0.weight"))
     _assign("generator", sources, state)
+
+
+def assign_discriminator(network: keras.Model, state: Mapping[str, np.ndarray]) -> None:
+    """Sets a `Discriminator` to the weights of the reference's D_NET of the same image size.
+
+    Args:
+        network: A built `Discriminator` of images of at least 64 pixels, with BatchNorm and
+            without the options that the reference lacks.
+        state: The state dict's arrays by key.
+
+    Raises:
+        UserError: Keys are missing, unknown or misshapen.
+        ValueError: The network has another normalisation or size, or normalises its sentences.
+    """
+    if network.norm != "batch" or network.normalize_sentence or network.image_size < 64:
+        raise ValueError(
+            "the reference's discriminators use norm='batch' without normalize_sentence, on images "
+            f"of at least 64 pixels; got norm={network.norm!r}, "
+            f"normalize_sentence={network.normalize_sentence}, image_size={network.image_size}"
+        )
+    first, *to_4x4 = network.blocks[:4]
+    sources = [_conv(first.conv.kernel, "img_code_s16.0.weight")]
+    for i, block in enumerate(to_4x4):
+        sources += _down_block(block, f"img_code_s16.{3 * i + 2}", f"img_code_s16.{3 * i + 3}")
+    deeper = network.blocks[4:]  # stride-2 blocks, then as many stride-1 blocks
+    halvings = sum(block.strides == 2 for block in deeper)
+    names = [f"img_code_s{32 * 2**i}" for i in range(halvings)]
+    names += [f"img_code_s{network.image_size // 4}_{i + 1}" for i in range(halvings)]
+    for block, name in zip(deeper, names, strict=True):
+        sources += _down_block(block, f"{name}.0", f"{name}.1")
+    sources += _down_block(network.joint, "COND_DNET.jointConv.0", "COND_DNET.jointConv.1")
+    heads = {"UNCOND_DNET": network.unconditional_head, "COND_DNET": network.conditional_head}
+    for name, head in heads.items():
+        sources.append(_conv(head.kernel, f"{name}.outlogits.0.weight"))
+        sources.append(_vector(head.bias, f"{name}.outlogits.0.bias"))
+    _assign("discriminator", sources, state)
+
+
+def _down_block(block, conv_name, norm_name) -> list[_Source]:
+    return [
+        _conv(block.conv.kernel, f"{conv_name}.weight"),
+        *_batch_norm(block.batch_norm, norm_name),
+    ]
 
 
 def _up_block(block, name) -> list[_Source]:
@@ -145,16 +188,16 @@ def _dense(kernel, key, order=slice(None)) -> _Source:
     return _Source(kernel, (key,), kernel.shape[::-1], lambda array: array[order].T)
 
 
+def _vector(variable, key, order=slice(None)) -> _Source:
+    return _Source(variable, (key,), variable.shape, lambda array: array[order])
+
+
 def _batch_norm(norm, name, order=slice(None)) -> list[_Source]:
-    variables = {
-        "weight": norm.gamma,
-        "bias": norm.beta,
-        "running_mean": norm.moving_mean,
-        "running_var": norm.moving_variance,
-    }
     return [
-        _Source(variable, (f"{name}.{key}",), variable.shape, lambda array: array[order])
-        for key, variable in variables.items()
+        _vector(norm.gamma, f"{name}.weight", order),
+        _vector(norm.beta, f"{name}.bias", order),
+        _vector(norm.moving_mean, f"{name}.running_mean", order),
+        _vector(norm.moving_variance, f"{name}.running_var", order),
     ]
 
 

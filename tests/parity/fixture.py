@@ -1,0 +1,73 @@
+"""Runs of the published PyTorch code, and what it takes to compare networks with them."""
+
+import contextlib
+import functools
+import json
+from pathlib import Path
+from unittest import mock
+
+import keras
+import numpy as np
+from keras import ops
+
+DIRECTORY = Path(__file__).parents[1] / "fixtures" / "reference"
+
+
+class Fixture:
+    """Arrays of one reference run, its config and the tolerances that it sets."""
+
+    def __init__(self, name):
+        facts = json.loads((DIRECTORY / "manifest.json").read_text())[name]
+        self.config, self.own_error = facts["config"], facts["f64_diff"]
+        with np.load(DIRECTORY / f"{name}.npz") as arrays:
+            self.arrays = dict(arrays)
+
+    def __getitem__(self, key):
+        return self.arrays[key]
+
+    def group(self, prefix):
+        """The arrays under `prefix`, by the rest of their names."""
+        return {k.removeprefix(prefix): v for k, v in self.arrays.items() if k.startswith(prefix)}
+
+    def tolerance(self, quantity):
+        """Ten times the reference's own float32 error, but at least 1e-5."""
+        return max(10 * self.own_error.get(quantity, 0.0), 1e-5)
+
+
+load = functools.cache(Fixture)
+
+
+def channels_last(array):
+    """Moves the channels of maps and words to the end; codes and scalars stay as they are."""
+    return np.moveaxis(array, 1, -1) if array.ndim > 2 else array
+
+
+def all_channels_last(arrays):
+    return {name: channels_last(array) for name, array in arrays.items()}
+
+
+@contextlib.contextmanager
+def unbiased_running_variance():
+    """BatchNormalization keeps the unbiased variance, as PyTorch does; Keras keeps the biased."""
+    keras_call = keras.layers.BatchNormalization.call
+
+    def call(self, inputs, training=None, mask=None):
+        kept = self.momentum * self.moving_variance.numpy()
+        outputs = keras_call(self, inputs, training=training, mask=mask)
+        if training:
+            count = np.prod(inputs.shape[:-1])
+            added = self.moving_variance.numpy() - kept
+            self.moving_variance.assign(kept + added * count / (count - 1))
+        return outputs
+
+    with mock.patch.object(keras.layers.BatchNormalization, "call", call):
+        yield
+
+
+def running_statistics(network):
+    """BatchNorm's running means and variances, by path within the network."""
+    return {
+        variable.path.partition("/")[2]: ops.convert_to_numpy(variable)
+        for variable in network.non_trainable_variables
+        if "moving_" in variable.path
+    }

@@ -1,0 +1,187 @@
+"""Cases of the networks and their layers.
+
+A case returns a fixture, what the component gives and what the published code gave, by quantity.
+"""
+
+import functools
+
+import keras
+import numpy as np
+
+from t2i_tf import reference_weights
+from t2i_tf.attention import TextualAttention, word_region_attention
+from t2i_tf.layers import ConditioningAugmentation
+from t2i_tf.networks.discriminator import Discriminator
+from t2i_tf.networks.generator import Generator
+from t2i_tf.networks.text_encoder import TextEncoder
+from tests.parity.fixture import (
+    all_channels_last,
+    channels_last,
+    load,
+    running_statistics,
+    unbiased_running_variance,
+)
+
+
+def text_encoder(cell, **options):
+    """The network of a fixture with its weights, and the fixture."""
+    fixture = load(f"text_encoder_{cell}")
+    c = fixture.config
+    network = TextEncoder(c["ntoken"], c["nhidden"], c["ninput"], cell=cell, **options)
+    network(fixture["in/captions"])
+    reference_weights.assign_text_encoder(network, fixture.group("w/"))
+    return network, fixture
+
+
+def text_encoder_case(cell):
+    network, fixture = text_encoder(cell)
+    words, sentence = network(fixture["in/captions"])
+    length = fixture["in/cap_lens"].max()  # the reference cuts words to the longest caption
+    assert not np.any(words[:, length:])
+    actual = {"words_emb": words[:, :length], "sent_emb": sentence}
+    return fixture, actual, all_channels_last(fixture.group("out/"))
+
+
+def textual_attention_case():
+    fixture = load("attention_general")
+    weight = fixture["w/conv_context.weight"]
+    layer = TextualAttention(weight.shape[0])
+    features, words = channels_last(fixture["in/h_code"]), channels_last(fixture["in/words_emb"])
+    layer.build(features.shape, words.shape)
+    layer.project.kernel.assign(weight[:, :, 0, 0].T)
+    context, attention = layer(features, words, ~fixture["in/mask"])
+    actual = {"context": context, "att": attention}
+    return fixture, actual, all_channels_last(fixture.group("out/"))
+
+
+def damsm_attention_case():
+    fixture = load("func_attention")
+    words, regions = channels_last(fixture["in/query"]), channels_last(fixture["in/context"])
+    rows = np.arange(len(words))
+    context, attention = word_region_attention(
+        words,
+        regions.reshape(len(rows), -1, regions.shape[-1]),
+        np.ones(words.shape[:2], bool),
+        fixture.config["gamma1"],
+    )
+    expected = {
+        "weighted_context": channels_last(fixture["out/weighted_context"]),
+        "att": fixture["out/att"],
+    }
+    actual = {
+        "weighted_context": np.array(context)[rows, rows],
+        "att": np.array(attention)[rows, rows].reshape(expected["att"].shape),
+    }
+    return fixture, actual, expected
+
+
+def condition_case():
+    fixture = load("ca_net")
+    layer = ConditioningAugmentation(fixture.config["CONDITION_DIM"])
+    layer.build(fixture["in/sent_emb"].shape)
+    layer.dense.set_weights([fixture["w/fc.weight"].T, fixture["w/fc.bias"]])
+    codes = layer(fixture["in/sent_emb"], fixture["in/eps"])
+    return fixture, dict(zip(("c_code", "mu", "logvar"), codes, strict=True)), fixture.group("out/")
+
+
+def generator(fixture, state):
+    """A generator of a fixture's size, with weights."""
+    c, words = fixture.config, channels_last(fixture["in/words_emb"])
+    network = Generator(c["BRANCH_NUM"], c["GF_DIM"], c["Z_DIM"], c["CONDITION_DIM"], c["R_NUM"])
+    inputs = (
+        fixture["in/sent_emb"],
+        words,
+        ~fixture["in/mask"],
+        fixture["in/z"],
+        fixture["in/eps"],
+    )
+    network(*inputs)
+    reference_weights.assign_generator(network, state)
+    return network, inputs
+
+
+def generated(network, inputs, training=False):
+    """The outputs under the fixtures' names."""
+    drawn = network(*inputs, training=training)
+    named = {"mu": drawn["mu"], "logvar": drawn["logvar"]}
+    named |= {f"img{i}": image for i, image in enumerate(drawn["images"])}
+    return named | {f"att{i}": attention for i, attention in enumerate(drawn["attention"])}
+
+
+def generator_case(stages):
+    fixture = load(f"generator_b{stages}")
+    actual = generated(*generator(fixture, fixture.group("w/")))
+    expected = {k: v for k, v in fixture.group("out/").items() if not k.startswith("train/")}
+    return fixture, actual, all_channels_last(expected)
+
+
+def generator_in_training_case():
+    fixture = load("generator_b2")
+    network, inputs = generator(fixture, fixture.group("w/"))
+    with unbiased_running_variance():
+        outputs = generated(network, inputs, training=True)
+    expected = all_channels_last(fixture.group("out/train/"))
+    actual = {name: outputs[name] for name in ("img0", "img1", "att0")}
+    after, _ = generator(fixture, fixture.group("w/") | fixture.group("after/"))
+    return (
+        fixture,
+        {f"train/{k}": v for k, v in (actual | running_statistics(network)).items()},
+        {f"train/{k}": v for k, v in (expected | running_statistics(after)).items()},
+    )
+
+
+def pictures(fixture, name):
+    """Stored pictures as a network's input."""
+    return channels_last(fixture[f"in/{name}_u8"]).astype("float32") / 127.5 - 1
+
+
+def discriminator(fixture, image_size, state):
+    """A discriminator of a fixture's width, with weights."""
+    network = Discriminator(image_size, fixture.config["DF_DIM"])
+    network(keras.Input((image_size, image_size, 3)), keras.Input(fixture["in/sent_emb"].shape[1:]))
+    reference_weights.assign_discriminator(network, state)
+    return network
+
+
+def discriminator_case(image_size, mode):
+    fixture = load(f"discriminator_{image_size}")
+    network = discriminator(fixture, image_size, fixture.group("w/"))
+    training = mode == "train"
+    with unbiased_running_variance():
+        features = network.features(pictures(fixture, "image"), training=training)
+        actual = {
+            "features": features,
+            "cond_logit": network.conditional(features, fixture["in/sent_emb"], training=training),
+            "uncond_logit": network.unconditional(features, training=training),
+        }
+    state = fixture.group("w/") | (fixture.group("after/") if training else {})
+    after = discriminator(fixture, image_size, state)
+    actual |= running_statistics(network)
+    expected = all_channels_last(fixture.group(f"out/{mode}/")) | running_statistics(after)
+    return (
+        fixture,
+        {f"{mode}/{k}": v for k, v in actual.items()},
+        {f"{mode}/{k}": v for k, v in expected.items()},
+    )
+
+
+CASES = {
+    "text encoder, LSTM": functools.partial(text_encoder_case, "lstm"),
+    "text encoder, GRU": functools.partial(text_encoder_case, "gru"),
+    "textual attention": textual_attention_case,
+    "DAMSM's attention": damsm_attention_case,
+    "conditioning augmentation": condition_case,
+    "generator, 1 stage": functools.partial(generator_case, 1),
+    "generator, 2 stages": functools.partial(generator_case, 2),
+    "generator, 2 stages, training": generator_in_training_case,
+    "generator, 3 stages": functools.partial(generator_case, 3),
+    "generator, 4 stages": functools.partial(generator_case, 4),
+    "discriminator, 64 px": functools.partial(discriminator_case, 64, "eval"),
+    "discriminator, 64 px, training": functools.partial(discriminator_case, 64, "train"),
+    "discriminator, 128 px": functools.partial(discriminator_case, 128, "eval"),
+    "discriminator, 128 px, training": functools.partial(discriminator_case, 128, "train"),
+    "discriminator, 256 px": functools.partial(discriminator_case, 256, "eval"),
+    "discriminator, 256 px, training": functools.partial(discriminator_case, 256, "train"),
+    "discriminator, 512 px": functools.partial(discriminator_case, 512, "eval"),
+    "discriminator, 512 px, training": functools.partial(discriminator_case, 512, "train"),
+}
