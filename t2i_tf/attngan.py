@@ -184,6 +184,7 @@ class AttnGAN(keras.Model):
             with tf.GradientTape() as tape:
                 real, real_matched, penalty = self._judge_real(network, real_images[i], sentence)
                 fake = network.features(fake_images[i], training=True)
+                fake_matched = network.conditional(fake, sentence, training=True)
                 mismatched = [network.conditional(real[:-1], sentence[1:], training=True)]
                 if wrong_sentence is not None:
                     mismatched.append(network.conditional(real, wrong_sentence, training=True))
@@ -191,7 +192,7 @@ class AttnGAN(keras.Model):
                     network.unconditional(real, training=True),
                     real_matched,
                     network.unconditional(fake, training=True),
-                    network.conditional(fake, sentence, training=True),
+                    fake_matched,
                     *mismatched,
                 )
                 total = loss + self.gradient_penalty * penalty
