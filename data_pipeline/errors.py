@@ -38,4 +38,12 @@ def run(main: Callable[[list[str]], None]) -> None:
             print("interrupted", file=sys.stderr)
             sys.exit(128 + signal.SIGINT)
 
-    app.run(guarded)
+    app.run(guarded, flags_parser=_parse)
+
+
+def _parse(arguments):
+    try:
+        return app.parse_flags_with_usage(arguments)
+    except AttributeError as error:  # ml_collections' way to say it.
+        print(f"error: the config has no value {error}", file=sys.stderr)
+        sys.exit(1)

@@ -148,7 +148,8 @@ def export(
         The version's folder.
 
     Raises:
-        UserError: `model_dir` is no model directory, or the version exists already.
+        UserError: `model_dir` is no model directory, the version exists already, or it cannot be
+            written.
     """
     output_dir = Path(output_dir)
     if version is None:
@@ -160,7 +161,11 @@ def export(
     partial, replaced = (output_dir / f".{version}.{state}" for state in ("partial", "replaced"))
     for leftover in (partial, replaced):
         shutil.rmtree(leftover, ignore_errors=True)
-    _write(model, partial)
+    try:
+        _write(model, partial)
+    except tf.errors.OpError as error:  # A file in the way, a full disk.
+        shutil.rmtree(partial, ignore_errors=True)
+        raise UserError(f"cannot write {target}: {error.message}") from error
     card = model_directory.find(model_dir) / model_directory.CARD
     if card.is_file():
         (partial / "assets.extra").mkdir()

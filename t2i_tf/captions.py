@@ -9,6 +9,8 @@ import numpy as np
 from data_pipeline.errors import UserError
 from data_pipeline.vocabulary import Vocabulary
 
+LONGEST_SHOWN = 200  # characters of a caption in a message
+
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
@@ -41,20 +43,19 @@ def encode(captions: Sequence[str], vocabulary: Vocabulary, max_words: int) -> E
     if empty:
         others = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
         raise UserError(
-            f"the model knows no word of the caption {empty[0]!r}{others}: "
+            f"the model knows no word of the caption {_shown(empty[0])!r}{others}: "
             "the words it knows are in the model directory's vocabulary.txt"
         )
     tokens = np.zeros((len(captions), max_words), np.int32)
     words, warnings = [], []
     for row, (caption, (ids, unknown)) in enumerate(zip(captions, encoded, strict=True)):
+        shown = _shown(caption)
         if unknown:
-            warnings.append(
-                f"{caption!r}: left out words the model does not know: "
-                f"{', '.join(dict.fromkeys(unknown))}"
-            )
+            names = _shown(", ".join(dict.fromkeys(unknown)))
+            warnings.append(f"{shown!r}: left out words the model does not know: {names}")
         if len(ids) > max_words:
             warnings.append(
-                f"{caption!r}: kept the first {max_words} of {len(ids)} words, "
+                f"{shown!r}: kept the first {max_words} of {len(ids)} words, "
                 "the most the model reads"
             )
         ids = ids[:max_words]
@@ -81,6 +82,10 @@ def read_file(path: str | Path) -> list[str]:
     if not captions:
         raise UserError(f"{path} has no caption: write one a line")
     return captions
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _stripped(lines: Iterable[str]) -> list[str]:

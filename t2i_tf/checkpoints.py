@@ -42,7 +42,10 @@ class Checkpointer:
                 continue
             return int(self.step.numpy())
         if self._manager.checkpoints:
-            raise OSError(f"no checkpoint in {self._manager.directory} can be restored")
+            raise OSError(
+                f"no checkpoint in {self._manager.directory} can be restored; "
+                "remove the folder to start anew"
+            )
         return 0
 
     def save(self, step: int) -> Path:

@@ -111,14 +111,19 @@ def load(
         raise UserError(f"{directory} is no model directory: it lacks {', '.join(missing)}")
     config = read_config(directory / CONFIG)
     vocabulary = Vocabulary.load(directory / VOCABULARY)
-    model = ModelDirectory(config, vocabulary, build.text_encoder(config, len(vocabulary), unroll))
-    load_weights(model.text_encoder, directory)
-    if "image_encoder" in need:
-        model.image_encoder = build.image_encoder(config, pretrained=False)
-        load_weights(model.image_encoder, directory)
-    if "generator" in need:
-        model.generator = build.generator(config)
-        load_weights(model.generator, directory)
+    try:
+        model = ModelDirectory(
+            config, vocabulary, build.text_encoder(config, len(vocabulary), unroll)
+        )
+        if "image_encoder" in need:
+            model.image_encoder = build.image_encoder(config, pretrained=False)
+        if "generator" in need:
+            model.generator = build.generator(config)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{directory / CONFIG} does not describe a model: {reason}") from error
+    for name in ("text_encoder", *need):
+        load_weights(getattr(model, name), directory)
     return model
 
 
@@ -131,8 +136,8 @@ def load_weights(network: keras.Model, directory: str | Path) -> None:
     path = weights_file(directory, network.name)
     try:
         network.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # h5py raises all of them.
+        reason = " ".join(str(error).split("List of objects")[0].split())
         raise UserError(
             f"{path} does not fit the network that {CONFIG} and {VOCABULARY} beside it describe: "
             f"{reason}"
@@ -145,9 +150,13 @@ def read_config(path: str | Path) -> ml_collections.ConfigDict:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is no config: it should hold names with values")
     return ml_collections.ConfigDict(values)
 
 
 def write_config(path: str | Path, config: ml_collections.ConfigDict) -> None:
-    """Writes a resolved config as JSON."""
-    Path(path).write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")
+    """Writes a resolved config as JSON, whole or not at all."""
+    partial = Path(path).with_suffix(".partial")
+    partial.write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, path)

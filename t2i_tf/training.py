@@ -20,15 +20,23 @@ def prepare(config, workdir):
         workdir: The run's folder.
 
     Raises:
-        UserError: The folder holds a run of another config, or the numbers of steps do not fit.
+        UserError: The folder holds a run of another config or cannot be made, or the numbers of
+            steps or the batch size do not fit.
     """
+    # Captions are compared with those of the batch's other pictures.
+    for name, least in (("batch_size", 2), ("steps", 1), ("steps_per_checkpoint", 1)):
+        if config.train[name] < least:
+            raise UserError(f"train.{name}={config.train[name]} must be at least {least}")
     steps, interval = config.train.steps, config.train.steps_per_checkpoint
     if steps % interval:
         raise UserError(
             f"train.steps={steps} is no multiple of train.steps_per_checkpoint={interval}"
         )
     workdir = Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--workdir={workdir} cannot be made: {error.strerror}") from error
     path = workdir / model_directory.CONFIG
     if path.exists():
         changed = _differences(model_directory.read_config(path).to_dict(), config.to_dict())

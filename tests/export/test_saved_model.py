@@ -215,6 +215,23 @@ def test_failed_export_leaves_no_version(model_dir, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == [".1.partial"]
 
 
+def test_a_folder_that_cannot_be_written_is_told(model_dir, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot write .*file/1: "):
+        saved_model.export(model_dir, tmp_path / "file")
+
+
+def test_a_full_disk_is_told_and_nothing_is_left(model_dir, tmp_path, monkeypatch):
+    def fail(model, path):
+        path.mkdir()
+        raise saved_model.tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(saved_model, "_write", fail)
+    with pytest.raises(UserError, match="cannot write .*1: No space left on device"):
+        saved_model.export(model_dir, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_other_folders_are_refused(tmp_path):
     with pytest.raises(UserError, match="is no model directory"):
         saved_model.export(tmp_path, tmp_path / "served")

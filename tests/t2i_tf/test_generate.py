@@ -91,6 +91,12 @@ def test_long_captions_are_cut_to_their_first_words(small_model):
     assert [small_model.vocabulary.words[i] for i in encoded.tokens[0]] == encoded.words[0]
 
 
+def test_long_captions_are_shown_by_their_beginning(small_model):
+    text = "bird " * 999 + "zorp" * 999
+    warnings = captions.encode([text], small_model.vocabulary, 6).warnings
+    assert len(warnings) == 2 and max(map(len, warnings)) < 500
+
+
 def test_unknown_captions_are_refused_before_anything_is_written(small_model, tmp_path):
     with pytest.raises(UserError, match=r"knows no word of the caption 'zorp' \(and 1 more\)"):
         list(generate.generate(small_model, ["a bird", "zorp", "…"], tmp_path / "out"))

@@ -68,6 +68,29 @@ def test_other_weights_are_refused(copy):
         model_directory.load(copy)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "is no config"),
+        ('{"a": 1}', "does not describe a model: .*text_encoder"),
+        ('{"data": {"max_words": 6}, "text_encoder": {"cell": "x"}}', "does not describe a model"),
+    ],
+)
+def test_a_config_of_something_else_is_refused(text, message, copy):
+    (copy / "config.json").write_text(text)
+    with pytest.raises(UserError, match=f"config.json {message}"):
+        model_directory.load(copy)
+
+
+def test_damage_within_the_weights_is_told(copy, small_model, monkeypatch):
+    def fail(path):
+        raise RuntimeError("bad heap free list")  # What h5py raises where a few bytes are wrong.
+
+    monkeypatch.setattr(small_model.generator, "load_weights", fail)
+    with pytest.raises(UserError, match=r"generator\.weights\.h5 .*: bad heap free list"):
+        model_directory.load_weights(small_model.generator, copy)
+
+
 @pytest.mark.parametrize("name", ["text_encoder.weights.h5", "config.json"])
 def test_damaged_file_is_named(name, copy):
     data = (copy / name).read_bytes()
