@@ -9,6 +9,7 @@ import sys
 
 from absl import flags
 
+from data_pipeline import quiet
 from data_pipeline.errors import UserError, run
 from data_pipeline.progress import Progress
 
@@ -17,6 +18,7 @@ from data_pipeline.progress import Progress
 
 def _main(arguments: list[str]) -> None:
     del arguments
+    quiet.import_tensorflow()
     values = flags.FLAGS
     if values.source != "synthetic" and not values.input_dir:
         raise UserError(f"--source={values.source} needs --input_dir, the folder of the raw data")

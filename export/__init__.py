@@ -1,3 +1,3 @@
 """From a model directory to what is shipped; wraps t2i_tf."""
 
-import data_pipeline  # noqa: F401 (quiets TensorFlow's start-up before it is imported)
+import t2i_tf  # noqa: F401 (imports TensorFlow without its start-up lines, before a module does)
