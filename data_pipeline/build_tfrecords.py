@@ -18,10 +18,10 @@ from data_pipeline.progress import Progress
 
 def _main(arguments: list[str]) -> None:
     del arguments
-    quiet.import_tensorflow()
     values = flags.FLAGS
     if values.source != "synthetic" and not values.input_dir:
         raise UserError(f"--source={values.source} needs --input_dir, the folder of the raw data")
+    quiet.import_tensorflow()
     workers = values.workers or os.cpu_count() or 1
     if values.input_dir:
         _build(values, values.input_dir, workers)
