@@ -9,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from data_pipeline.errors import UserError
+from data_pipeline.files import write_text
 from data_pipeline.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1
@@ -162,11 +163,8 @@ class DatasetInfo:
 
     def save(self, data_dir: str | os.PathLike) -> None:
         """Writes `dataset_info.json` into `data_dir`, whole or not at all."""
-        path = Path(data_dir) / INFO_FILE
-        temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
         text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
+        write_text(Path(data_dir) / INFO_FILE, text)
 
 
 def _feature(dtype, values):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from data_pipeline.errors import UserError
+from data_pipeline.files import write_text
 from data_pipeline.pickles import safe_load_pickle
 from data_pipeline.tokenizer import tokenize
 
@@ -105,10 +106,7 @@ class Vocabulary:
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes one word a line, whole or not at all."""
-        path = Path(path)
-        temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-        temporary.write_text(self._text(), encoding="utf-8", newline="\n")
-        os.replace(temporary, path)
+        write_text(path, self._text())
 
     def _text(self) -> str:
         return "\n".join(self.words) + "\n"

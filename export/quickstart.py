@@ -17,6 +17,7 @@ from pathlib import Path
 from absl import flags
 
 from data_pipeline.errors import UserError, run
+from data_pipeline.files import write_text
 from export import report_page
 from export.quickstart_steps import Step, steps
 
@@ -74,9 +75,7 @@ class Record:
 
     def _set(self, step, seconds, done):
         self.entries[step.name] = {"command": list(step.command), "done": done, "seconds": seconds}
-        partial = self.path.with_suffix(".partial")
-        partial.write_text(json.dumps(self.entries, indent=2) + "\n", encoding="utf-8")
-        os.replace(partial, self.path)
+        write_text(self.path, json.dumps(self.entries, indent=2) + "\n")
 
 
 def quickstart(output_dir: Path, short: bool) -> None:

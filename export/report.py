@@ -10,13 +10,13 @@ The data must be that of --source=synthetic, whose true colours are known.
 """
 
 import json
-import os
 import time
 from pathlib import Path
 
 from absl import flags
 
 from data_pipeline.errors import run
+from data_pipeline.files import write_text
 from data_pipeline.progress import Progress
 from export import report_figures, report_page, report_pictures
 from t2i_tf import model_directory
@@ -67,15 +67,9 @@ def write(options, output_dir: Path, started: float | None) -> dict:
     report |= report_figures.training({"damsm": options.damsm, "gan": options.workdir})
     save_png(folder / "losses.png", report_pictures.loss_plots(report["losses"]))
     report["minutes"] = None if started is None else (time.time() - started) / 60
-    _write_text(output_dir / "report.md", report_page.page(report, PICTURES, options.workdir))
-    _write_text(output_dir / "report.json", json.dumps(report, indent=2) + "\n")
+    write_text(output_dir / "report.md", report_page.page(report, PICTURES, options.workdir))
+    write_text(output_dir / "report.json", json.dumps(report, indent=2) + "\n")
     return report
-
-
-def _write_text(path, text):
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def main(_):

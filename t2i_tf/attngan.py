@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from t2i_tf.damsm import update_averages
+from t2i_tf.damsm import running_means, update_averages
 from t2i_tf.losses import (
     damsm_losses,
     discriminator_loss,
@@ -90,7 +90,7 @@ class AttnGAN(keras.Model):
         stages = range(len(self.discriminators))
         names = [f"d_loss_{i}" for i in stages] + [f"g_loss_{i}" for i in stages]
         names += ["g_loss", "kl_loss", "word_loss", "sentence_loss", "diversity"]
-        self.averages = {name: keras.metrics.Mean(name=name) for name in names}
+        self.averages = running_means(*names)
 
     @property
     def metrics(self):

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.files import write_text
 from data_pipeline.progress import Progress
 from t2i_tf.images import grid, save_png
 from t2i_tf.text_to_image import TextToImage, to_uint8
@@ -68,9 +69,7 @@ class MetricsWriter(keras.callbacks.Callback):
                     kept.append(line + "\n")
             except (ValueError, KeyError):
                 break  # a line cut short by a kill is the last one
-        partial = self.path.with_suffix(".partial")
-        partial.write_text("".join(kept), encoding="utf-8")
-        os.replace(partial, self.path)
+        write_text(self.path, "".join(kept))
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.monotonic()

@@ -35,7 +35,7 @@ class DAMSM(keras.Model):
         super().compile(optimizer=None, jit_compile=jit_compile)
         self.optimizer = optimizer
         optimizer.build(self.trainable_variables)
-        self.averages = _averages("loss", *LOSS_NAMES)
+        self.averages = running_means("loss", *LOSS_NAMES)
 
     @property
     def metrics(self):
@@ -80,7 +80,8 @@ LOSS_NAMES = (
 )
 
 
-def _averages(*names):
+def running_means(*names):
+    """A mean over the steps of an interval for each name."""
     return {name: keras.metrics.Mean(name=name) for name in names}
 
 

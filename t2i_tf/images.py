@@ -82,32 +82,6 @@ def attention_strip(
     return sheet
 
 
-def captioned_sheet(
-    images: np.ndarray, captions: Sequence[str], text_width: int = 240, pad: int = 4
-) -> Image.Image:
-    """Rows of pictures, each row's caption wrapped on its left.
-
-    Args:
-        images: uint8 `[rows, columns, H, W, 3]`.
-        captions: One text a row; what does not fit the row's height is cut.
-        text_width: Pixels for the captions.
-        pad: White pixels around each picture.
-    """
-    height = images.shape[2]
-    pictures = Image.fromarray(grid(images, pad))
-    sheet = Image.new("RGB", (text_width + pictures.width, pictures.height), BACKGROUND)
-    sheet.paste(pictures, (text_width, 0))
-    draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(14)
-    line = 17
-    for row, caption in enumerate(captions):
-        lines = _wrapped(caption, font, text_width - 2 * pad)[: max(1, height // line)]
-        top = pad + row * (height + pad)
-        for i, text in enumerate(lines):
-            draw.text((2 * pad, top + i * line), text, fill=INK, font=font)
-    return sheet
-
-
 def save_png(path: str | Path, picture: np.ndarray | Image.Image, description: str = "") -> None:
     """Writes a PNG file, whole or not at all.
 
@@ -136,14 +110,3 @@ def _fit(word, width):
     while font.getlength(f"{word}..") > width:
         word = word[:-1]
     return f"{word}..", font
-
-
-def _wrapped(text, font, width):
-    """The text's words in lines of at most `width` pixels; a longer word has its own line."""
-    lines = []
-    for word in text.split():
-        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines

@@ -18,6 +18,7 @@ import keras
 import ml_collections
 
 from data_pipeline.errors import UserError
+from data_pipeline.files import write_text
 from data_pipeline.vocabulary import Vocabulary
 from t2i_tf import build
 from t2i_tf.networks.generator import Generator
@@ -157,6 +158,4 @@ def read_config(path: str | Path) -> ml_collections.ConfigDict:
 
 def write_config(path: str | Path, config: ml_collections.ConfigDict) -> None:
     """Writes a resolved config as JSON, whole or not at all."""
-    partial = Path(path).with_suffix(".partial")
-    partial.write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, json.dumps(config.to_dict(), indent=2) + "\n")

@@ -47,14 +47,6 @@ def test_strip_has_a_tile_for_the_picture_and_each_word(rng):
         assert ink.any() and (below[:, 132 * tile : 132 * tile + 4] == 255).all()
 
 
-def test_captioned_sheet_writes_beside_its_row(rng):
-    pictures = rng.integers(0, 255, size=(2, 2, 32, 32, 3), dtype=np.uint8)
-    sheet = np.asarray(images.captioned_sheet(pictures, ["", "a red bird " * 20], text_width=100))
-    np.testing.assert_array_equal(sheet[:, 100:], images.grid(pictures, 4))
-    assert (sheet[:40, :100] == 255).all()
-    assert (sheet[40:, :100] < 128).any()
-
-
 @pytest.mark.parametrize("kind", [np.asarray, Image.fromarray])
 def test_png_keeps_pixels_and_description(kind, rng, tmp_path):
     pixels = rng.integers(0, 255, size=(5, 6, 3), dtype=np.uint8)
