@@ -1,4 +1,4 @@
-"""Attention between words and image regions."""
+"""Attention between words and image regions, and of an image to itself."""
 
 import keras
 from keras import ops
@@ -56,6 +56,114 @@ class TextualAttention(keras.layers.Layer):
         scores = ops.einsum("bhwc,btc->bhwt", features, projected)
         attention = masked_softmax(scores, mask[:, None, None, :])
         return ops.einsum("bhwt,btc->bhwc", attention, projected), attention
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters}
+
+
+@keras.saving.register_keras_serializable("t2i_tf")
+class ChannelAttention(keras.layers.Layer):
+    """Gates each channel by what its average and its maximum say (CBAM, Woo et al., 2018, eq. 2).
+
+    Args:
+        filters: Channels C.
+        reduction: How many times narrower the shared perceptron is.
+
+    Input and output `[B, h, w, C]`.
+    """
+
+    def __init__(self, filters, reduction=8, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.reduction = reduction
+        self.hidden = keras.layers.Dense(
+            max(filters // reduction, 1), activation="relu", name="hidden"
+        )
+        self.gate = keras.layers.Dense(filters, name="gate")
+
+    def build(self, input_shape):
+        self.hidden.build((None, self.filters))
+        self.gate.build((None, self.hidden.units))
+
+    def call(self, x):
+        average, highest = ops.mean(x, axis=(1, 2)), ops.max(x, axis=(1, 2))
+        gate = ops.sigmoid(self.gate(self.hidden(average)) + self.gate(self.hidden(highest)))
+        return x * gate[:, None, None]
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "reduction": self.reduction}
+
+
+@keras.saving.register_keras_serializable("t2i_tf")
+class SpatialAttention(keras.layers.Layer):
+    """Self-attention between places, added with a learned scale that starts at 0.
+
+    As in SAGAN (Zhang et al., 2019, eq. 1-3), on a map averaged down to at most `size` places a
+    side, since the cost grows with the fourth power of the side.
+
+    Args:
+        filters: Channels C; queries and keys have C / 8.
+        size: Largest side of the attended map.
+
+    Input and output `[B, h, w, C]`.
+    """
+
+    def __init__(self, filters, size=32, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.size = size
+        narrow = max(filters // 8, 1)
+        self.query, self.key, self.value = (
+            keras.layers.Dense(
+                units,
+                use_bias=False,
+                kernel_initializer=keras.initializers.Orthogonal(),
+                name=name,
+            )
+            for name, units in (("query", narrow), ("key", narrow), ("value", filters))
+        )
+
+    def build(self, input_shape):
+        for dense in (self.query, self.key, self.value):
+            dense.build(input_shape)
+        self.scale = self.add_weight(name="scale", shape=(), initializer="zeros")
+
+    def call(self, x):
+        _, height, width, _ = x.shape
+        factor = max(height // self.size, 1)
+        small = ops.average_pool(x, factor) if factor > 1 else x
+        places = ops.reshape(small, (-1, small.shape[1] * small.shape[2], self.filters))
+        scores = ops.einsum("bic,bjc->bij", self.query(places), self.key(places))
+        attended = ops.einsum("bij,bjc->bic", ops.softmax(scores), self.value(places))
+        attended = ops.reshape(attended, (-1, *small.shape[1:]))
+        if factor > 1:
+            attended = ops.image.resize(attended, (height, width), interpolation="bilinear")
+        return x + self.scale * attended
+
+    def get_config(self):
+        return {**super().get_config(), "filters": self.filters, "size": self.size}
+
+
+@keras.saving.register_keras_serializable("t2i_tf")
+class VisualAttention(keras.layers.Layer):
+    """Channel attention, then spatial attention; input and output `[B, h, w, C]`.
+
+    Args:
+        filters: Channels C.
+    """
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.channel = ChannelAttention(filters, name="channel")
+        self.spatial = SpatialAttention(filters, name="spatial")
+
+    def build(self, input_shape):
+        self.channel.build(input_shape)
+        self.spatial.build(input_shape)
+
+    def call(self, x):
+        return self.spatial(self.channel(x))
 
     def get_config(self):
         return {**super().get_config(), "filters": self.filters}

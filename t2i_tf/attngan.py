@@ -15,7 +15,7 @@ from t2i_tf.losses import (
 
 
 class AttnGAN(keras.Model):
-    """Generator, one discriminator a stage, and the frozen DAMSM encoders (AttnGAN, section 3).
+    """Generator, one discriminator an image, and the frozen DAMSM encoders (AttnGAN, section 3).
 
     Args:
         text_encoder: A `TextEncoder`, kept frozen.
@@ -23,9 +23,10 @@ class AttnGAN(keras.Model):
         generator: A built `Generator`.
         ema_generator: Another of the same shape; it follows the exponential moving average of the
             weights and is the one that samples, metrics and exports use.
-        discriminators: One built `Discriminator` a stage, smallest image first.
+        discriminators: One built `Discriminator` for each of the generator's images, smallest first.
         gammas: DAMSM's (gamma1, gamma2, gamma3).
-        damsm_weight: lambda, the weight of the matching losses of the last stage's image.
+        damsm_weight: lambda, the weight of the matching losses of the last stage's image; 0 leaves
+            them out.
         damsm_warmup_steps: Steps over which lambda rises from 0.
         kl_weight: Weight of the conditioning augmentation's KL divergence.
         gradient_penalty: Weight of the matching-aware gradient penalty on real images with their
@@ -78,7 +79,7 @@ class AttnGAN(keras.Model):
         self.averages = {}
 
     def compile(self, generator_optimizer, discriminator_optimizers, jit_compile=False):
-        """Creates the optimizers' variables, one discriminator optimizer a stage."""
+        """Creates the optimizers' variables, one optimizer for each discriminator."""
         super().compile(optimizer=None, jit_compile=jit_compile)
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizers = list(discriminator_optimizers)
@@ -111,15 +112,9 @@ class AttnGAN(keras.Model):
                     batch["images"], fake["images"], sentence, wrong_sentence
                 )
             losses = self._generator_losses(fake, sentence)
-            matching = damsm_losses(
-                texts,
-                self.image_encoder(fake["images"][-1]),
-                batch["class_id"],
-                self.gammas,
-                false_negatives,
+            word_loss, sentence_loss = self._matching_losses(
+                texts, fake["images"][-1], batch["class_id"], false_negatives
             )
-            word_loss = matching["word_image_to_text"] + matching["word_text_to_image"]
-            sentence_loss = matching["sentence_image_to_text"] + matching["sentence_text_to_image"]
             kl = kl_loss(fake["mu"], fake["logvar"])
             loss = tf.add_n(list(losses.values())) + self.kl_weight * kl
             loss += self._damsm_weight() * (word_loss + sentence_loss)
@@ -224,15 +219,26 @@ class AttnGAN(keras.Model):
             losses[f"g_loss_{i}"] = generator_loss(*network(images, sentence, training=True))
         return losses
 
+    def _matching_losses(self, texts, images, class_ids, false_negatives):
+        """DAMSM's word and sentence loss of the last stage's images; 0 where they have no weight."""
+        if not self.damsm_weight:
+            return 0.0, 0.0
+        codes = self.image_encoder(images)
+        losses = damsm_losses(texts, codes, class_ids, self.gammas, false_negatives)
+        return tuple(
+            losses[f"{name}_image_to_text"] + losses[f"{name}_text_to_image"]
+            for name in ("word", "sentence")
+        )
+
     def _damsm_weight(self):
         if not self.damsm_warmup_steps:
             return self.damsm_weight
-        step = tf.cast(self.generator_optimizer.iterations, tf.float32)
+        step = tf.cast(self.generator_optimizer.iterations, keras.config.floatx())
         return self.damsm_weight * tf.minimum(step / self.damsm_warmup_steps, 1.0)
 
     def _update_average(self):
         """Moves the averaged generator; BatchNorm's running statistics are copied as they are."""
-        step = tf.cast(self.generator_optimizer.iterations, tf.float32)
+        step = tf.cast(self.generator_optimizer.iterations, keras.config.floatx())
         decay = tf.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
         averaged, current = self.ema_generator, self.generator
         trained = {id(variable) for variable in current.trainable_variables}

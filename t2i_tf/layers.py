@@ -7,8 +7,6 @@ BatchNorm scales drawn from N(1, 0.02).
 import keras
 from keras import ops
 
-from t2i_tf.attention import TextualAttention
-
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.9
 
@@ -275,89 +273,43 @@ class ConditioningAugmentation(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("t2i_tf")
-class InitialStage(keras.layers.Layer):
-    """Stage 0: [c, z] -> dense -> 4x4 -> up-blocks to `size` (64 in the paper).
+class InvertedResidualBlock(keras.layers.Layer):
+    """MobileNetV2's block (Sandler et al., 2018), keeping size and channels `[B, H, W, C]`.
+
+    A 1x1 convolution widens the channels, a depthwise 3x3 one works on each of them, and a linear
+    1x1 one brings them back onto the input.
 
     Args:
-        filters: GF, the channels at full size; the 4x4 map has `filters * size / 4`.
-        size: Output side in pixels, a power of two of at least 8.
+        filters: Channels C.
+        expansion: How many times wider the middle is.
     """
 
-    def __init__(self, filters, size=64, **kwargs):
+    def __init__(self, filters, expansion=6, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
-        self.size = size
-        self.top = filters * size // 4
-        self.dense = keras.layers.Dense(
-            4 * 4 * self.top * 2,
-            use_bias=False,
-            kernel_initializer=keras.initializers.Orthogonal(),
-            name="dense",
+        self.expansion = expansion
+        self.expand = conv(filters * expansion, 1, name="expand")
+        self.norm_1 = batch_norm("norm_1")
+        self.depthwise = keras.layers.DepthwiseConv2D(
+            3, padding="same", use_bias=False, name="depthwise"
         )
-        self.norm = batch_norm("norm")
-        self.up_blocks = []
-        channels = self.top
-        while channels > filters:
-            channels //= 2
-            self.up_blocks.append(UpBlock(channels, name=f"up_{len(self.up_blocks)}"))
+        self.norm_2 = batch_norm("norm_2")
+        self.project = conv(filters, 1, name="project")
+        self.norm_3 = batch_norm("norm_3")
 
     def build(self, input_shape):
-        self.dense.build(input_shape)
-        self.norm.build((None, 4 * 4 * self.top * 2))
-        shape = (None, 4, 4, self.top)
-        for block in self.up_blocks:
-            block.build(shape)
-            shape = block.compute_output_shape(shape)
+        wide = (*input_shape[:-1], self.filters * self.expansion)
+        self.expand.build(input_shape)
+        self.norm_1.build(wide)
+        self.depthwise.build(wide)
+        self.norm_2.build(wide)
+        self.project.build(wide)
+        self.norm_3.build(input_shape)
 
-    def call(self, code, training=False):
-        """Maps `[B, C + Z]` to `[B, size, size, GF]`."""
-        h = glu(self.norm(self.dense(code), training=training))
-        h = ops.reshape(h, (-1, 4, 4, self.top))
-        for block in self.up_blocks:
-            h = block(h, training=training)
-        return h
+    def call(self, x, training=False):
+        h = ops.relu6(self.norm_1(self.expand(x), training=training))
+        h = ops.relu6(self.norm_2(self.depthwise(h), training=training))
+        return x + self.norm_3(self.project(h), training=training)
 
     def get_config(self):
-        return {**super().get_config(), "filters": self.filters, "size": self.size}
-
-
-@keras.saving.register_keras_serializable("t2i_tf")
-class AttentionStage(keras.layers.Layer):
-    """Stage k: word attention, concatenation, residual blocks, up-block (AttnGAN, eq. 1).
-
-    Args:
-        filters: GF.
-        residual_blocks: R.
-    """
-
-    def __init__(self, filters, residual_blocks=2, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.residual_blocks = residual_blocks
-        self.attention = TextualAttention(filters, name="attention")
-        self.blocks = [
-            ResidualBlock(2 * filters, name=f"residual_{i}") for i in range(residual_blocks)
-        ]
-        self.up = UpBlock(filters, name="up")
-
-    def build(self, features_shape, words_shape):
-        self.attention.build(features_shape, words_shape)
-        joined = (*features_shape[:-1], 2 * self.filters)
-        for block in self.blocks:
-            block.build(joined)
-        self.up.build(joined)
-
-    def call(self, features, words, mask, training=False):
-        """Maps `[B, h, w, GF]` to (`[B, 2h, 2w, GF]`, attention `[B, h, w, T]`)."""
-        context, attention = self.attention(features, words, mask)
-        h = ops.concatenate([features, context], axis=-1)
-        for block in self.blocks:
-            h = block(h, training=training)
-        return self.up(h, training=training), attention
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "residual_blocks": self.residual_blocks,
-        }
+        return {**super().get_config(), "filters": self.filters, "expansion": self.expansion}

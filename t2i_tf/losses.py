@@ -14,28 +14,29 @@ def discriminator_loss(real, real_matched, fake, fake_matched, *mismatched):
     """Loss of one stage's discriminator from its logits.
 
     [BCE(real, 1) + BCE(real|s, 1)] / 2, plus the mean of BCE(fake, 0), BCE(fake|s, 0) and
-    BCE(real|wrong s, 0).
+    BCE(real|wrong s, 0). Without the unconditional logits the means are over those that are left.
 
     Args:
-        real: Unconditional logits of real images, `[B]`.
+        real: Unconditional logits of real images, `[B]`, or None.
         real_matched: Logits of real images with their own sentences.
-        fake: Unconditional logits of generated images.
+        fake: Unconditional logits of generated images, or None.
         fake_matched: Logits of generated images with their sentences.
         *mismatched: One or more tensors of logits of real images with wrong sentences; they share
-            one third of the negative part.
+            one term of the negative part.
 
     Returns:
         A scalar.
     """
-    positive = (_binary_cross_entropy(real, True) + _binary_cross_entropy(real_matched, True)) / 2
-    wrong = sum(_binary_cross_entropy(logits, False) for logits in mismatched) / len(mismatched)
-    negative = _binary_cross_entropy(fake, False) + _binary_cross_entropy(fake_matched, False)
-    return positive + (negative + wrong) / 3
+    positive = [_binary_cross_entropy(x, True) for x in (real, real_matched) if x is not None]
+    negative = [_binary_cross_entropy(x, False) for x in (fake, fake_matched) if x is not None]
+    wrong = [_binary_cross_entropy(x, False) for x in mismatched]
+    negative.append(sum(wrong) / len(wrong))
+    return sum(positive) / len(positive) + sum(negative) / len(negative)
 
 
 def generator_loss(fake, fake_matched):
-    """BCE(fake, 1) + BCE(fake|s, 1) of one stage, from logits `[B]`."""
-    return _binary_cross_entropy(fake, True) + _binary_cross_entropy(fake_matched, True)
+    """BCE(fake, 1) + BCE(fake|s, 1) of one stage, from logits `[B]`; fake may be None."""
+    return sum(_binary_cross_entropy(x, True) for x in (fake, fake_matched) if x is not None)
 
 
 def matching_aware_penalty(image_gradients, sentence_gradients, power=6):

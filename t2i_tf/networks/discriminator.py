@@ -1,4 +1,4 @@
-"""Discriminators: one for each image size, with an unconditional and a conditional head."""
+"""Discriminators: one for each image size, with a conditional and mostly an unconditional head."""
 
 import keras
 from keras import ops
@@ -18,9 +18,18 @@ class Discriminator(keras.Model):
         filters: DF.
         norm: `"batch"` or `"spectral"`.
         normalize_sentence: Standardise each sentence code before use.
+        unconditional: Whether images are also judged without their sentences.
     """
 
-    def __init__(self, image_size, filters=64, norm="batch", normalize_sentence=False, **kwargs):
+    def __init__(
+        self,
+        image_size,
+        filters=64,
+        norm="batch",
+        normalize_sentence=False,
+        unconditional=True,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.image_size = image_size
         self.filters = filters
@@ -40,10 +49,12 @@ class Discriminator(keras.Model):
             self.blocks.append(DownBlock(width, strides=1, norm=norm, name=f"keep_{width}"))
         self.joint = DownBlock(self.top, strides=1, norm=norm, name="joint")
         spectral = norm == "spectral"
-        self.unconditional_head, self.conditional_head = (
-            conv(1, 4, strides=4, use_bias=True, spectral_norm=spectral, name=name)
-            for name in ("unconditional_head", "conditional_head")
-        )
+        self.unconditional_head = self._head("unconditional_head") if unconditional else None
+        self.conditional_head = self._head("conditional_head")
+
+    def _head(self, name):
+        spectral = self.norm == "spectral"
+        return conv(1, 4, strides=4, use_bias=True, spectral_norm=spectral, name=name)
 
     def features(self, images, training=False):
         """Maps images `[B, S, S, 3]` in [-1, 1] to features `[B, 4, 4, 8 DF]`."""
@@ -52,7 +63,9 @@ class Discriminator(keras.Model):
         return images
 
     def unconditional(self, features, training=False):
-        """Logits `[B]` of the images alone."""
+        """Logits `[B]` of the images alone, None without that head."""
+        if self.unconditional_head is None:
+            return None
         return _flatten(self.unconditional_head(features, training=training))
 
     def conditional(self, features, sentence, training=False):
@@ -64,7 +77,7 @@ class Discriminator(keras.Model):
         return _flatten(self.conditional_head(joint, training=training))
 
     def call(self, images, sentence, training=False):
-        """Maps images and sentences to (unconditional, conditional) logits, each `[B]`."""
+        """Maps images and sentences to (unconditional or None, conditional) logits, each `[B]`."""
         features = self.features(images, training=training)
         return (
             self.unconditional(features, training=training),
@@ -78,8 +91,9 @@ class Discriminator(keras.Model):
             "filters": self.filters,
             "norm": self.norm,
             "normalize_sentence": self.normalize_sentence,
+            "unconditional": self.unconditional_head is not None,
         }
 
 
 def _flatten(logits):
-    return ops.reshape(ops.cast(logits, "float32"), (-1,))
+    return ops.reshape(ops.cast(logits, keras.config.floatx()), (-1,))

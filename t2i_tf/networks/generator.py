@@ -3,13 +3,11 @@
 import keras
 from keras import ops
 
-from t2i_tf.layers import (
-    AttentionStage,
-    ConditioningAugmentation,
-    InitialStage,
-    conv,
-    standardize,
-)
+from t2i_tf.layers import ConditioningAugmentation, conv, standardize
+from t2i_tf.stages import AttentionStage, DualAttentionStage, InitialStage, JointStage
+
+STAGES = {"textual": AttentionStage, "none": JointStage, "dual": DualAttentionStage}
+IMAGE_HEADS = ("all", "last")
 
 
 @keras.saving.register_keras_serializable("t2i_tf")
@@ -17,7 +15,7 @@ class Generator(keras.Model):
     """Images of doubling size from a sentence code, word features and noise.
 
     Args:
-        stages: Number of images; the first has `base_size` pixels a side, each next twice as many.
+        stages: Number of stages; the first has `base_size` pixels a side, each next twice as many.
         filters: GF.
         noise_dim: Z.
         condition_dim: C.
@@ -25,6 +23,12 @@ class Generator(keras.Model):
         base_size: Side of the first image.
         normalize_sentence: Standardise each sentence code before use.
         logvar_bias: See `ConditioningAugmentation`.
+        attention: What the later stages look at: `"textual"` (AttnGAN), `"dual"` (DualAttn-GAN,
+            whose first stage also uses ReLU for a GLU) or `"none"` (StackGAN-v2: the condition).
+        image_heads: `"all"` draws an image at every stage, `"last"` (AttnDCGAN) only at the end.
+
+    Raises:
+        ValueError: An option has another value.
     """
 
     def __init__(
@@ -37,9 +41,15 @@ class Generator(keras.Model):
         base_size=64,
         normalize_sentence=False,
         logvar_bias=0.0,
+        attention="textual",
+        image_heads="all",
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if attention not in STAGES:
+            raise ValueError(f"attention must be one of {sorted(STAGES)}, got {attention!r}")
+        if image_heads not in IMAGE_HEADS:
+            raise ValueError(f"image_heads must be one of {IMAGE_HEADS}, got {image_heads!r}")
         self.stages = stages
         self.filters = filters
         self.noise_dim = noise_dim
@@ -48,17 +58,22 @@ class Generator(keras.Model):
         self.base_size = base_size
         self.normalize_sentence = normalize_sentence
         self.logvar_bias = logvar_bias
+        self.attention = attention
+        self.image_heads = image_heads
         self.condition = ConditioningAugmentation(condition_dim, logvar_bias, name="condition")
-        self.initial = InitialStage(filters, base_size, name="initial")
+        self.initial = InitialStage(
+            filters, base_size, "relu" if attention == "dual" else "glu", name="initial"
+        )
         self.refine = [
-            AttentionStage(filters, residual_blocks, name=f"stage_{i}") for i in range(1, stages)
+            STAGES[attention](filters, residual_blocks, name=f"stage_{i}") for i in range(1, stages)
         ]
-        self.heads = [conv(3, name=f"image_{i}") for i in range(stages)]
+        self.first_image = 0 if image_heads == "all" else stages - 1
+        self.heads = [conv(3, name=f"image_{i}") for i in range(self.first_image, stages)]
 
     @property
     def image_sizes(self):
         """Sides of the images, in pixels, smallest first."""
-        return tuple(self.base_size * 2**i for i in range(self.stages))
+        return tuple(self.base_size * 2**i for i in range(self.first_image, self.stages))
 
     def call(self, sentence, words, mask, noise, eps, training=False):
         """Draws one image a row at every stage.
@@ -72,22 +87,27 @@ class Generator(keras.Model):
             training: Whether BatchNorm uses the batch's statistics.
 
         Returns:
-            A dict: `images`, a list of `[B, s, s, 3]` in [-1, 1], one per stage; `attention`, a
-            list of `[B, s, s, T]`, one per stage but the first; `mu` and `logvar`, `[B, C]`.
+            A dict: `images`, a list of `[B, s, s, 3]` in [-1, 1], one for each of `image_sizes`;
+            `attention`, a list of `[B, s, s, T]`, one for each stage that attends to words; `mu`
+            and `logvar`, `[B, C]`.
         """
         if self.normalize_sentence:
             sentence = standardize(sentence)
         condition, mu, logvar = self.condition(sentence, eps)
         h = self.initial(ops.concatenate([condition, noise], axis=-1), training=training)
-        images, attention = [self._image(0, h)], []
-        for i, stage in enumerate(self.refine, start=1):
-            h, weights = stage(h, words, mask, training=training)
-            images.append(self._image(i, h))
-            attention.append(weights)
+        features, attention = [h], []
+        for stage in self.refine:
+            if self.attention == "none":
+                h = stage(h, condition, training=training)
+            else:
+                h, weights = stage(h, words, mask, training=training)
+                attention.append(weights)
+            features.append(h)
+        images = [
+            ops.tanh(ops.cast(head(h), keras.config.floatx()))
+            for head, h in zip(self.heads, features[self.first_image :], strict=True)
+        ]
         return {"images": images, "attention": attention, "mu": mu, "logvar": logvar}
-
-    def _image(self, stage, h):
-        return ops.tanh(ops.cast(self.heads[stage](h), "float32"))
 
     def get_config(self):
         return {
@@ -100,4 +120,6 @@ class Generator(keras.Model):
             "base_size": self.base_size,
             "normalize_sentence": self.normalize_sentence,
             "logvar_bias": self.logvar_bias,
+            "attention": self.attention,
+            "image_heads": self.image_heads,
         }

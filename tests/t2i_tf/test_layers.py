@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2i_tf import layers
+from t2i_tf import layers, stages
 
 IMAGE_BLOCKS = [
     layers.UpBlock(4),
@@ -85,6 +85,6 @@ def test_conditioning_augmentation_by_hand(rng):
 
 
 def test_initial_stage_reaches_its_size():
-    stage = layers.InitialStage(4, size=32)
+    stage = stages.InitialStage(4, size=32)
     assert stage(np.zeros((2, 10), "f")).shape == (2, 32, 32, 4)
     assert [block.filters for block in stage.up_blocks] == [16, 8, 4]
