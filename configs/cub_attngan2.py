@@ -3,15 +3,15 @@
 import ml_collections
 
 from configs import cub_damsm
+from configs.twin import sized
 
 
-def get_config():
+def get_config(size="full"):
     damsm = cub_damsm.get_config()
     config = ml_collections.ConfigDict()
     config.name = "cub_attngan2"
     config.seed = 100
     config.data = damsm.data.copy_and_resolve_references()
-    config.data.base_size = 64
     config.text_encoder = damsm.text_encoder
     config.image_encoder = damsm.image_encoder
     config.damsm = damsm.damsm
@@ -24,8 +24,15 @@ def get_config():
         base_size=64,
         normalize_sentence=False,
         logvar_bias=0.0,
+        attention="textual",
+        image_heads="all",
     )
-    config.discriminator = dict(filters=64, norm="batch", normalize_sentence=False)
+    config.discriminator = dict(
+        filters=64,
+        norm="batch",
+        normalize_sentence=False,
+        unconditional=True,
+    )
     config.train = dict(
         batch_size=20,
         steps=265200,
@@ -44,4 +51,4 @@ def get_config():
         ema_decay=0.999,
         jit_compile=False,
     )
-    return config.lock()
+    return sized(config, size)

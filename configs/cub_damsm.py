@@ -2,21 +2,22 @@
 
 import ml_collections
 
+from configs.twin import sized
 
-def get_config():
+
+def get_config(size="full"):
     config = ml_collections.ConfigDict()
     config.name = "cub_damsm"
     config.seed = 100
     config.data = dict(
         image_size=256,
-        base_size=256,
         max_words=18,
         flip=True,
         crop_jitter=1.0,
         exchange_words=(),
     )
     config.text_encoder = dict(cell="lstm", embedding_dim=300, units=256, dropout=0.5)
-    config.image_encoder = dict(kind="inception_v3", weights="imagenet")
+    config.image_encoder = dict(kind="inception_v3", weights="imagenet", align_corners=False)
     config.damsm = dict(gamma1=4.0, gamma2=5.0, gamma3=10.0)
     config.train = dict(
         batch_size=48,
@@ -28,4 +29,4 @@ def get_config():
         clip_norm=0.25,
         jit_compile=False,
     )
-    return config.lock()
+    return sized(config, size)

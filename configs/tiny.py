@@ -11,7 +11,6 @@ def get_config():
     config.name = "tiny"
     config.seed = 100
     config.data = damsm.data.copy_and_resolve_references()
-    config.data.base_size = 32
     config.text_encoder = damsm.text_encoder
     config.image_encoder = damsm.image_encoder
     config.damsm = damsm.damsm
@@ -24,8 +23,15 @@ def get_config():
         base_size=32,
         normalize_sentence=True,
         logvar_bias=-2.0,
+        attention="textual",
+        image_heads="all",
     )
-    config.discriminator = dict(filters=24, norm="spectral", normalize_sentence=True)
+    config.discriminator = dict(
+        filters=24,
+        norm="spectral",
+        normalize_sentence=True,
+        unconditional=True,
+    )
     config.train = dict(
         batch_size=16,
         steps=2250,

@@ -11,7 +11,6 @@ def get_config():
     config.seed = 100
     config.data = dict(
         image_size=64,
-        base_size=64,
         max_words=18,
         flip=False,
         crop_jitter=0.3,

@@ -23,7 +23,7 @@ class AttnGAN(keras.Model):
         generator: A built `Generator`.
         ema_generator: Another of the same shape; it follows the exponential moving average of the
             weights and is the one that samples, metrics and exports use.
-        discriminators: One built `Discriminator` for each of the generator's images, smallest first.
+        discriminators: One built `Discriminator` for each image, smallest first.
         gammas: DAMSM's (gamma1, gamma2, gamma3).
         damsm_weight: lambda, the weight of the matching losses of the last stage's image; 0 leaves
             them out.
@@ -220,7 +220,7 @@ class AttnGAN(keras.Model):
         return losses
 
     def _matching_losses(self, texts, images, class_ids, false_negatives):
-        """DAMSM's word and sentence loss of the last stage's images; 0 where they have no weight."""
+        """DAMSM's word and sentence loss of the last images; 0 where they have no weight."""
         if not self.damsm_weight:
             return 0.0, 0.0
         codes = self.image_encoder(images)

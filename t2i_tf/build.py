@@ -174,9 +174,8 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.end = end
 
     def __call__(self, step):
-        left = (self.end - keras.ops.cast(step, keras.config.floatx())) / max(
-            self.end - self.start, 1
-        )
+        step = keras.ops.cast(step, keras.config.floatx())
+        left = (self.end - step) / max(self.end - self.start, 1)
         return self.learning_rate * keras.ops.clip(left, 0.0, 1.0)
 
     def get_config(self):

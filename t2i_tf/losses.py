@@ -34,9 +34,9 @@ def discriminator_loss(real, real_matched, fake, fake_matched, *mismatched):
     return sum(positive) / len(positive) + sum(negative) / len(negative)
 
 
-def generator_loss(fake, fake_matched):
-    """BCE(fake, 1) + BCE(fake|s, 1) of one stage, from logits `[B]`; fake may be None."""
-    return sum(_binary_cross_entropy(x, True) for x in (fake, fake_matched) if x is not None)
+def generator_loss(*fake):
+    """BCE(fake, 1) + BCE(fake|s, 1) of one stage, from all logits `[B]` of its images."""
+    return sum(_binary_cross_entropy(logits, True) for logits in fake)
 
 
 def matching_aware_penalty(image_gradients, sentence_gradients, power=6):

@@ -39,6 +39,7 @@ def main(_):
         config,
         split,
         workdir,
+        image_sizes=[config.data.image_size],
         export=export,
         shown=["loss"],
     )

@@ -63,6 +63,7 @@ def main(_):
         config,
         split,
         workdir,
+        image_sizes=model.generator.image_sizes,
         export=export,
         shown=[f"d_loss_{len(model.discriminators) - 1}", "g_loss", "word_loss"],
         callbacks=[
@@ -80,6 +81,12 @@ def main(_):
 
 def _check(config, damsm, split):
     """The run can only use encoders of its own vocabulary and sizes."""
+    largest = config.generator.base_size * 2 ** (config.generator.stages - 1)
+    if config.data.image_size != largest:
+        raise UserError(
+            f"data.image_size={config.data.image_size}, but the last of generator.stages="
+            f"{config.generator.stages} draws {largest} px"
+        )
     if damsm.vocabulary.sha256 != split.vocabulary.sha256:
         raise UserError(f"--damsm={DAMSM.value} was trained with another vocabulary than the data")
     for section in ("text_encoder", "image_encoder"):

@@ -51,7 +51,7 @@ def prepare(config, workdir):
     tf.config.experimental.enable_op_determinism()
 
 
-def fit(model, owners, config, split: Split, workdir, *, export, shown, callbacks=()):
+def fit(model, owners, config, split: Split, workdir, *, image_sizes, export, shown, callbacks=()):
     """Trains a compiled model to `config.train.steps`, going on from the last checkpoint.
 
     Args:
@@ -60,6 +60,7 @@ def fit(model, owners, config, split: Split, workdir, *, export, shown, callback
         config: The run's config.
         split: The training split.
         workdir: The run's folder.
+        image_sizes: Sides of the real images that the model trains on, smallest first.
         export: Called with the step after each checkpoint; writes the model directory.
         shown: Names of the losses on the progress bar.
         callbacks: Further callbacks; they run before the checkpoint is written.
@@ -74,12 +75,9 @@ def fit(model, owners, config, split: Split, workdir, *, export, shown, callback
         print(f"{workdir}: already trained for {step} steps")
         export(step)
         return
-    sizes = [data.image_size]
-    while sizes[0] > data.base_size:
-        sizes.insert(0, sizes[0] // 2)
     batches = split.train_batches(
         batch_size=train.batch_size,
-        image_sizes=sizes,
+        image_sizes=image_sizes,
         max_words=data.max_words,
         seed=config.seed,
         start=step * train.batch_size,

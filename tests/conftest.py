@@ -24,7 +24,7 @@ def small_config():
         dict(
             name="small",
             seed=1,
-            data=dict(image_size=32, base_size=16, max_words=6),
+            data=dict(image_size=32, max_words=6),
             text_encoder=dict(cell="lstm", embedding_dim=8, units=16, dropout=0.1),
             image_encoder=dict(kind="small", input_size=64, filters=4),
             generator=dict(

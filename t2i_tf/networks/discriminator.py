@@ -48,7 +48,6 @@ class Discriminator(keras.Model):
             width //= 2
             self.blocks.append(DownBlock(width, strides=1, norm=norm, name=f"keep_{width}"))
         self.joint = DownBlock(self.top, strides=1, norm=norm, name="joint")
-        spectral = norm == "spectral"
         self.unconditional_head = self._head("unconditional_head") if unconditional else None
         self.conditional_head = self._head("conditional_head")
 
@@ -77,12 +76,11 @@ class Discriminator(keras.Model):
         return _flatten(self.conditional_head(joint, training=training))
 
     def call(self, images, sentence, training=False):
-        """Maps images and sentences to (unconditional or None, conditional) logits, each `[B]`."""
+        """Logits of images with sentences, each `[B]`: (unconditional, if any, conditional)."""
         features = self.features(images, training=training)
-        return (
-            self.unconditional(features, training=training),
-            self.conditional(features, sentence, training=training),
-        )
+        alone = self.unconditional(features, training=training)
+        joint = self.conditional(features, sentence, training=training)
+        return (joint,) if alone is None else (alone, joint)
 
     def get_config(self):
         return {

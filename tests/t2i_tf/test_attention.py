@@ -1,6 +1,12 @@
 import numpy as np
 
-from t2i_tf.attention import TextualAttention, masked_softmax, word_region_attention
+from t2i_tf.attention import (
+    ChannelAttention,
+    SpatialAttention,
+    TextualAttention,
+    masked_softmax,
+    word_region_attention,
+)
 
 
 def test_masked_softmax_by_hand():
@@ -41,3 +47,38 @@ def test_word_region_attention_sums_to_one_over_regions(rng):
     assert context.shape == (2, 3, 4, 8)
     assert attention.shape == (2, 3, 4, 9)
     np.testing.assert_allclose(np.sum(attention, -1), 1.0, rtol=1e-5)
+
+
+def test_channel_attention_by_hand(rng):
+    layer = ChannelAttention(4, reduction=2)
+    x = rng.normal(size=(2, 3, 5, 4)).astype("float32")
+    gated = layer(x)
+    (w1, b1), (w2, b2) = layer.hidden.get_weights(), layer.gate.get_weights()
+    logits = sum(
+        np.maximum(pooled @ w1 + b1, 0) @ w2 + b2 for pooled in (x.mean((1, 2)), x.max((1, 2)))
+    )
+    np.testing.assert_allclose(gated, x / (1 + np.exp(-logits))[:, None, None], rtol=1e-4)
+
+
+def test_spatial_attention_starts_as_the_identity_and_then_mixes_places(rng):
+    layer = SpatialAttention(8, size=4)
+    x = rng.normal(size=(2, 4, 4, 8)).astype("float32")
+    np.testing.assert_array_equal(layer(x), x)
+    layer.scale.assign(2.0)
+    query, key, value = (np.array(dense.kernel) for dense in (layer.query, layer.key, layer.value))
+    places = x.reshape(2, 16, 8)
+    scores = np.exp(np.einsum("bic,bjc->bij", places @ query, places @ key))
+    weights = scores / scores.sum(-1, keepdims=True)
+    mixed = np.einsum("bij,bjc->bic", weights, places @ value).reshape(x.shape)
+    np.testing.assert_allclose(layer(x), x + 2 * mixed, atol=1e-4)
+
+
+def test_spatial_attention_on_large_maps_works_on_averages(rng):
+    layer = SpatialAttention(4, size=2)
+    x = rng.normal(size=(1, 8, 8, 4)).astype("float32")
+    layer(x)
+    layer.scale.assign(1.0)
+    constant = np.ones((1, 8, 8, 4), "f")
+    expected = constant + (constant[:, :1, :1] @ np.array(layer.value.kernel))
+    np.testing.assert_allclose(layer(constant), expected, rtol=1e-5)
+    assert layer(x).shape == x.shape

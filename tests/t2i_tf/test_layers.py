@@ -3,11 +3,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from t2i_tf import layers, stages
+from t2i_tf import layers
 
 IMAGE_BLOCKS = [
     layers.UpBlock(4),
     layers.ResidualBlock(6),
+    layers.InvertedResidualBlock(6, expansion=2),
     layers.DownBlock(8),
     layers.DownBlock(8, strides=1, norm="spectral"),
     layers.DownBlock(8, norm=None),
@@ -82,9 +83,3 @@ def test_conditioning_augmentation_by_hand(rng):
     np.testing.assert_allclose(logvar, values[:, 2:] - 1.0, rtol=1e-6)
     drawn, _, _ = layer(sentence, np.full((3, 2), 2.0, "f"))
     np.testing.assert_allclose(drawn, mu + 2 * np.exp(np.array(logvar) / 2), rtol=1e-5)
-
-
-def test_initial_stage_reaches_its_size():
-    stage = stages.InitialStage(4, size=32)
-    assert stage(np.zeros((2, 10), "f")).shape == (2, 32, 32, 4)
-    assert [block.filters for block in stage.up_blocks] == [16, 8, 4]

@@ -121,3 +121,13 @@ def test_additional_wrong_captions_count_from_image_to_text_only():
     rows = np.log(np.exp([2.0, 0.0, 1.0]).sum()) - 2 + np.log(np.exp([1.0, 3.0, 0.0]).sum()) - 3
     assert float(to_text) == pytest.approx(rows / 2, rel=1e-5)
     assert float(to_image) == float(losses.matching_loss(scores[:, :2], ids)[1])
+
+
+def test_without_unconditional_logits_the_discriminators_loss_is_the_dcgans(rng):
+    matched, fake, wrong = (rng.normal(size=4).astype("float32") for _ in range(3))
+    terms = [float(np.mean(softplus(x))) for x in (-matched, fake, wrong)]
+    loss = losses.discriminator_loss(None, matched, None, fake, wrong)
+    assert float(loss) == pytest.approx(terms[0] + (terms[1] + terms[2]) / 2, rel=1e-5)
+    assert float(losses.generator_loss(-matched)) == pytest.approx(
+        float(np.mean(softplus(matched))), rel=1e-5
+    )

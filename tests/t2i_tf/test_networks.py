@@ -92,3 +92,44 @@ def test_inception_encoder_has_the_published_shapes(rng):
     assert [v.path for v in encoder.trainable_variables] == [
         v.path for layer in (encoder.regions, encoder.code) for v in layer.trainable_variables
     ]
+
+
+@pytest.mark.parametrize("attention", ["textual", "none", "dual"])
+@pytest.mark.parametrize("image_heads", ["all", "last"])
+def test_every_kind_of_generator_draws_and_attends(attention, image_heads, rng):
+    generator = Generator(
+        3,
+        filters=4,
+        noise_dim=6,
+        condition_dim=5,
+        residual_blocks=1,
+        base_size=16,
+        attention=attention,
+        image_heads=image_heads,
+    )
+    shapes = (2, 8), (2, 7, 8), (2, 7), (2, 6), (2, 5)
+    sentence, words, mask, noise, eps = (rng.normal(size=size).astype("f") for size in shapes)
+    drawn = generator(sentence, words, mask > -5, noise, eps)
+    sizes = (16, 32, 64) if image_heads == "all" else (64,)
+    assert generator.image_sizes == sizes
+    assert [image.shape for image in drawn["images"]] == [(2, s, s, 3) for s in sizes]
+    attended = [] if attention == "none" else [16, 32]
+    assert [m.shape for m in drawn["attention"]] == [(2, s, s, 7) for s in attended]
+    again = Generator.from_config(generator.get_config())
+    again(sentence, words, mask > -5, noise, eps)
+    assert again.count_params() == generator.count_params()
+
+
+@pytest.mark.parametrize("option", [dict(attention="words"), dict(image_heads="first")])
+def test_unknown_generator_options_are_refused(option):
+    with pytest.raises(ValueError, match=f"{next(iter(option))} must be one of"):
+        Generator(**option)
+
+
+def test_a_discriminator_may_go_without_its_unconditional_head(rng):
+    network = Discriminator(32, filters=2, unconditional=False)
+    images, sentence = (rng.normal(size=s).astype("f") for s in ((3, 32, 32, 3), (3, 8)))
+    (joint,) = network(images, sentence)
+    assert joint.shape == (3,)
+    assert network.unconditional(network.features(images)) is None
+    assert not network.get_config()["unconditional"]

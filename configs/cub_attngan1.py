@@ -1,0 +1,12 @@
+"""AttnGAN of one attention stage for CUB birds at 128 px as published: 600 times 442 steps."""
+
+from configs import cub_attngan2
+from configs.twin import sized
+
+
+def get_config(size="full"):
+    config = cub_attngan2.get_config().unlock()
+    config.name = "cub_attngan1"
+    config.data.image_size = 128
+    config.generator.stages = 2
+    return sized(config, size)

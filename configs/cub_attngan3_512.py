@@ -1,0 +1,19 @@
+"""AttnGAN of three attention stages for CUB birds at 512 px: 200 times 1,265 steps."""
+
+from configs import cub_attngan2
+from configs.twin import sized
+
+
+def get_config(size="full"):
+    config = cub_attngan2.get_config().unlock()
+    config.name = "cub_attngan3_512"
+    config.data.image_size = 512
+    config.generator.stages = 4
+    config.train.update(
+        batch_size=7,
+        steps=253000,
+        steps_per_checkpoint=1265,
+        decay_start=253000,
+        generator_learning_rate=1.5e-4,
+    )
+    return sized(config, size)

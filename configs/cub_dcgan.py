@@ -1,0 +1,12 @@
+"""AttnDCGAN for CUB birds at 256 px as published: one image, one conditional discriminator."""
+
+from configs import cub_attngan2
+from configs.twin import sized
+
+
+def get_config(size="full"):
+    config = cub_attngan2.get_config().unlock()
+    config.name = "cub_dcgan"
+    config.generator.update(image_heads="last", residual_blocks=0)
+    config.discriminator.unconditional = False
+    return sized(config, size)

@@ -1,0 +1,12 @@
+"""DualAttn-GAN (Cai et al., 2019) for CUB birds at 256 px."""
+
+from configs import cub_attngan2
+from configs.twin import sized
+
+
+def get_config(size="full"):
+    config = cub_attngan2.get_config().unlock()
+    config.name = "cub_dualattn"
+    config.generator.attention = "dual"
+    config.discriminator.norm = "spectral"
+    return sized(config, size)
