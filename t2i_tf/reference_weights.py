@@ -80,7 +80,7 @@ def _recurrent(cell, kind, suffix) -> list[_Source]:
 
 
 def assign_generator(network: keras.Model, state: Mapping[str, np.ndarray]) -> None:
-    """Sets a `Generator` to the weights of the reference's G_NET, of any number of stages.
+    """Sets a `Generator` to the weights of the reference's G_NET or G_DCGAN, of any depth.
 
     Args:
         network: A built `Generator`, without the options that the reference lacks.
@@ -88,10 +88,12 @@ def assign_generator(network: keras.Model, state: Mapping[str, np.ndarray]) -> N
 
     Raises:
         UserError: Keys are missing, unknown or misshapen.
-        ValueError: The network normalises its sentences or shifts logvar.
+        ValueError: The network normalises its sentences, shifts logvar or has other stages.
     """
-    if network.normalize_sentence or network.logvar_bias:
-        raise ValueError("normalize_sentence and logvar_bias do not exist in the reference")
+    if network.normalize_sentence or network.logvar_bias or network.attention != "textual":
+        raise ValueError(
+            "the reference has attention='textual' without normalize_sentence or logvar_bias"
+        )
     dense, initial = network.condition.dense, network.initial
     # The reference views the dense layer's output as (C, 4, 4), the network as (4, 4, C).
     units = np.arange(2 * initial.top * 16).reshape(2, initial.top, 4, 4)
@@ -115,8 +117,9 @@ def assign_generator(network: keras.Model, state: Mapping[str, np.ndarray]) -> N
                 *_batch_norm(block.norm_2, f"{name}.4"),
             ]
         sources += _up_block(stage.up, f"h_net{i}.upsample")
-    for i, head in enumerate(network.heads, start=1):
-        sources.append(_conv(head.kernel, f"img_net{i}.img.0.weight"))
+    numbers = range(1, network.stages + 1) if network.image_heads == "all" else [""]
+    for number, head in zip(numbers, network.heads, strict=True):
+        sources.append(_conv(head.kernel, f"img_net{number}.img.0.weight"))
     _assign("generator", sources, state)
 
 
@@ -149,7 +152,9 @@ def assign_discriminator(network: keras.Model, state: Mapping[str, np.ndarray]) 
     for block, name in zip(deeper, names, strict=True):
         sources += _down_block(block, f"{name}.0", f"{name}.1")
     sources += _down_block(network.joint, "COND_DNET.jointConv.0", "COND_DNET.jointConv.1")
-    heads = {"UNCOND_DNET": network.unconditional_head, "COND_DNET": network.conditional_head}
+    heads = {"COND_DNET": network.conditional_head}
+    if network.unconditional_head is not None:
+        heads["UNCOND_DNET"] = network.unconditional_head
     for name, head in heads.items():
         sources.append(_conv(head.kernel, f"{name}.outlogits.0.weight"))
         sources.append(_vector(head.bias, f"{name}.outlogits.0.bias"))
