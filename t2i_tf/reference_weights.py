@@ -79,6 +79,33 @@ def _recurrent(cell, kind, suffix) -> list[_Source]:
     ]
 
 
+def assign_image_encoder(network: keras.Model, state: Mapping[str, np.ndarray]) -> None:
+    """Sets an `ImageEncoder` to the weights of the reference's CNN_ENCODER.
+
+    Args:
+        network: A built `ImageEncoder` of kind `inception_v3`.
+        state: The state dict's arrays by key.
+
+    Raises:
+        UserError: Keys are missing, unknown or misshapen.
+        ValueError: The network has another trunk.
+    """
+    if network.trunk.name != "inception_v3":
+        raise ValueError(f"the reference has the trunk 'inception_v3', got {network.trunk.name!r}")
+    sources = []
+    for layer in network.trunk.layers:  # named as torchvision's modules
+        if isinstance(layer, keras.layers.Conv2D):
+            sources.append(_conv(layer.kernel, f"{layer.name}.weight"))
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            sources += _batch_norm(layer, layer.name)
+    sources += [
+        _conv(network.regions.kernel, "emb_features.weight"),
+        _dense(network.code.kernel, "emb_cnn_code.weight"),
+        _vector(network.code.bias, "emb_cnn_code.bias"),
+    ]
+    _assign("image encoder", sources, state)
+
+
 def assign_generator(network: keras.Model, state: Mapping[str, np.ndarray]) -> None:
     """Sets a `Generator` to the weights of the reference's G_NET or G_DCGAN, of any depth.
 

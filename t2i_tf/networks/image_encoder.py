@@ -1,10 +1,20 @@
 """Image encoders of DAMSM: region features and a global code in the space of the words."""
 
 import keras
+import numpy as np
 from keras import ops
 
 KINDS = ("inception_v3", "small")
 INCEPTION_SIZE = 299
+# torchvision's blocks with the ends of their convolutions' names, in the order of the network,
+# which is also the order in which Keras creates them.
+INCEPTION_BLOCKS = {
+    "5b 5c 5d": "1x1 5x5_1 5x5_2 3x3dbl_1 3x3dbl_2 3x3dbl_3 _pool",
+    "6a": "3x3 3x3dbl_1 3x3dbl_2 3x3dbl_3",
+    "6b 6c 6d 6e": "1x1 7x7_1 7x7_2 7x7_3 7x7dbl_1 7x7dbl_2 7x7dbl_3 7x7dbl_4 7x7dbl_5 _pool",
+    "7a": "3x3_1 3x3_2 7x7x3_1 7x7x3_2 7x7x3_3 7x7x3_4",
+    "7b 7c": "1x1 3x3_1 3x3_2a 3x3_2b 3x3dbl_1 3x3dbl_2 3x3dbl_3a 3x3dbl_3b _pool",
+}
 
 
 @keras.saving.register_keras_serializable("t2i_tf")
@@ -17,13 +27,17 @@ class ImageEncoder(keras.Model):
         units: E.
         input_size: S; images of other sizes are resized to it, bilinearly.
         trainable_trunk: False keeps the trunk's weights and BatchNorm statistics as they are.
+        align_corners: See `resize_bilinear`.
     """
 
-    def __init__(self, trunk, units, input_size, trainable_trunk=True, **kwargs):
+    def __init__(
+        self, trunk, units, input_size, trainable_trunk=True, align_corners=False, **kwargs
+    ):
         super().__init__(**kwargs)
         self.trunk = trunk
         self.trunk.trainable = trainable_trunk
         self.input_size = input_size
+        self.align_corners = align_corners
         uniform = keras.initializers.RandomUniform(-0.1, 0.1)
         self.regions = keras.layers.Conv2D(
             units, 1, use_bias=False, kernel_initializer=uniform, name="regions"
@@ -40,11 +54,33 @@ class ImageEncoder(keras.Model):
         Returns:
             Region features `[B, h, w, E]` and codes `[B, E]`.
         """
-        if images.shape[1:3] != (self.input_size, self.input_size):
-            size = (self.input_size, self.input_size)
-            images = ops.image.resize(images, size, interpolation="bilinear")
+        images = resize_bilinear(images, self.input_size, self.align_corners)
         features, pooled = self.trunk(images, training=training and self.trunk.trainable)
         return self.regions(features), self.code(pooled)
+
+
+def resize_bilinear(images, size, align_corners=False):
+    """Resizes `[B, h, w, C]` to `[B, size, size, C]`, bilinearly, without antialiasing.
+
+    Args:
+        images: `[B, h, w, C]`; returned as they are where h = w = size.
+        size: Side in pixels.
+        align_corners: Whether the centres of the corner pixels stay in the corners (PyTorch before
+            0.4) or pixels are squares whose outer edges stay in place (later PyTorch, TensorFlow).
+    """
+    _, height, width, _ = images.shape
+    if (height, width) == (size, size):
+        return images
+    if not align_corners:
+        return ops.image.resize(images, (size, size), interpolation="bilinear")
+
+    def weights(side):  # [size, side]: hats around where each new pixel lies among the old ones
+        positions = np.linspace(0, side - 1, size)[:, None]
+        hats = np.maximum(0.0, 1.0 - np.abs(positions - np.arange(side)))
+        return ops.cast(hats, images.dtype)
+
+    images = ops.einsum("yh,bhwc->bywc", weights(height), images)
+    return ops.einsum("xw,bywc->byxc", weights(width), images)
 
 
 @keras.saving.register_keras_serializable("t2i_tf")
@@ -59,28 +95,57 @@ class AveragePoolingWithPadding(keras.layers.Layer):
 def inception_v3_trunk(weights="imagenet"):
     """Inception v3 up to Mixed_6e (17x17x768) and the pooled Mixed_7c (2048).
 
-    Keras' ImageNet weights with torchvision's average pooling.
+    Keras' network and weights (Szegedy et al., 2016, arXiv:1512.00567) in torchvision's form:
+    average pooling counts the padding, BatchNorm has a gamma (1 in Keras' weights), and layers are
+    called as torchvision's modules, a convolution's activation as the module around it.
 
     Args:
         weights: `"imagenet"` (downloaded by Keras), the path of a Keras weights file of
             `keras.applications.InceptionV3(include_top=False)`, or `"random"`.
     """
-
-    def count_padding(layer):
-        if isinstance(layer, keras.layers.AveragePooling2D):
-            return AveragePoolingWithPadding(name=layer.name)
-        return layer.__class__.from_config(layer.get_config())
-
     published = keras.applications.InceptionV3(
         include_top=False,
         weights=None if weights == "random" else weights,
         input_shape=(INCEPTION_SIZE, INCEPTION_SIZE, 3),
     )
-    network = keras.models.clone_model(published, clone_function=count_padding)
-    network.set_weights(published.get_weights())
-    pooled = ops.mean(network.get_layer("mixed10").output, axis=(1, 2))
-    regions = network.get_layer("mixed7").output
+    names = _torchvision_names(published)
+
+    def as_in_torchvision(layer):
+        if isinstance(layer, keras.layers.AveragePooling2D):
+            return AveragePoolingWithPadding(name=layer.name)
+        config = {**layer.get_config(), "name": names.get(layer.name, layer.name)}
+        if isinstance(layer, keras.layers.BatchNormalization):
+            config["scale"] = True
+        return layer.__class__.from_config(config)
+
+    network = keras.models.clone_model(published, clone_function=as_in_torchvision)
+    for layer in published.layers:
+        if layer.weights:
+            copies = {v.name: v for v in network.get_layer(names[layer.name]).variables}
+            for variable in layer.variables:
+                copies[variable.name].assign(variable)
+    pooled = ops.mean(network.get_layer("Mixed_7c").output, axis=(1, 2))
+    regions = network.get_layer("Mixed_6e").output
     return keras.Model(network.inputs, (regions, pooled), name="inception_v3")
+
+
+def _torchvision_names(network):
+    """torchvision's names of the layers of `keras.applications.InceptionV3`, by Keras' names."""
+    names = {}
+    modules = [f"Conv2d_{stem}" for stem in ("1a_3x3", "2a_3x3", "2b_3x3", "3b_1x1", "4a_3x3")]
+    for blocks, branches in INCEPTION_BLOCKS.items():
+        for block in blocks.split():
+            names[f"mixed{len(names)}"] = f"Mixed_{block}"
+            modules += [f"Mixed_{block}.branch{branch}" for branch in branches.split()]
+    for kind, suffix in (
+        (keras.layers.Conv2D, ".conv"),
+        (keras.layers.BatchNormalization, ".bn"),
+        (keras.layers.Activation, ""),
+    ):
+        created = [layer.name for layer in network.layers if isinstance(layer, kind)]
+        created.sort(key=lambda name: (len(name), name))  # conv2d, conv2d_9, conv2d_10
+        names |= {old: f"{new}{suffix}" for old, new in zip(created, modules, strict=True)}
+    return names
 
 
 def small_trunk(input_size, filters):
@@ -112,7 +177,13 @@ def _conv_block(x, filters, strides, name):
 
 
 def build_image_encoder(
-    kind, units, input_size=INCEPTION_SIZE, filters=32, weights="imagenet", **kwargs
+    kind,
+    units,
+    input_size=INCEPTION_SIZE,
+    filters=32,
+    weights="imagenet",
+    align_corners=False,
+    **kwargs,
 ):
     """Builds an image encoder by name.
 
@@ -122,6 +193,7 @@ def build_image_encoder(
         input_size: Side of the images that `small` sees; Inception v3 sees 299.
         filters: Channels of `small`'s first layer.
         weights: Inception's weights, see `inception_v3_trunk`.
+        align_corners: How images are resized to the input size, see `resize_bilinear`.
         **kwargs: Passed to `ImageEncoder`.
     """
     if kind == "inception_v3":
@@ -130,4 +202,4 @@ def build_image_encoder(
         trunk, trainable = small_trunk(input_size, filters), True
     else:
         raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
-    return ImageEncoder(trunk, units, input_size, trainable_trunk=trainable, **kwargs)
+    return ImageEncoder(trunk, units, input_size, trainable, align_corners, **kwargs)
