@@ -3,18 +3,24 @@
 import keras
 import tensorflow as tf
 
-from t2i_tf.damsm import running_means, update_averages
+from t2i_tf import replicas
+from t2i_tf.damsm import encode_captions, matching_losses
+from t2i_tf.diffaugment import DRAWS, diffaugment
 from t2i_tf.losses import (
-    damsm_losses,
     discriminator_loss,
     diversity,
     generator_loss,
     kl_loss,
     matching_aware_penalty,
+    r1_penalty,
 )
+from t2i_tf.trainer import Trainer
+
+# What random numbers are for; each purpose has its own stream.
+NOISE, TWINS, REAL, FAKE, JUDGED = range(5)
 
 
-class AttnGAN(keras.Model):
+class AttnGAN(Trainer):
     """Generator, one discriminator an image, and the frozen DAMSM encoders (AttnGAN, section 3).
 
     Args:
@@ -29,8 +35,14 @@ class AttnGAN(keras.Model):
             them out.
         damsm_warmup_steps: Steps over which lambda rises from 0.
         kl_weight: Weight of the conditioning augmentation's KL divergence.
+        adversarial_loss: `"cross_entropy"` or `"hinge"`, see `discriminator_loss`.
         gradient_penalty: Weight of the matching-aware gradient penalty on real images with their
             sentences (Tao et al., 2022, DF-GAN, eq. 2); 0 leaves it out.
+        r1_penalty: Weight of the R1 penalty on real images; 0 leaves it out.
+        diffaugment: What is done to all images that discriminators see, see `diffaugment`; DAMSM
+            sees them as they are.
+        generator_steps: Steps of the generator after one of the discriminators, each with its own
+            noise.
         diversity_weight: Weight of the pull apart of images of one caption (Yang et al., 2019,
             diversity-sensitive GAN, eq. 4), measured on twins of a quarter of the batch; 0 leaves
             them out.
@@ -52,7 +64,11 @@ class AttnGAN(keras.Model):
         damsm_weight=5.0,
         damsm_warmup_steps=0,
         kl_weight=1.0,
+        adversarial_loss="cross_entropy",
         gradient_penalty=0.0,
+        r1_penalty=0.0,
+        diffaugment=(),
+        generator_steps=1,
         diversity_weight=0.0,
         diversity_limit=0.15,
         ema_decay=0.999,
@@ -69,18 +85,21 @@ class AttnGAN(keras.Model):
         self.damsm_weight = damsm_weight
         self.damsm_warmup_steps = damsm_warmup_steps
         self.kl_weight = kl_weight
+        self.adversarial_loss = adversarial_loss
         self.gradient_penalty = gradient_penalty
+        self.r1_penalty = r1_penalty
+        self.diffaugment = tuple(diffaugment)
+        self.generator_steps = generator_steps
         self.diversity_weight = diversity_weight
         self.diversity_limit = diversity_limit
         self.ema_decay = ema_decay
         self.seed = seed
         for frozen in (text_encoder, image_encoder, ema_generator):
             frozen.trainable = False
-        self.averages = {}
 
-    def compile(self, generator_optimizer, discriminator_optimizers, jit_compile=False):
+    def compile(self, generator_optimizer, discriminator_optimizers, **kwargs):
         """Creates the optimizers' variables, one optimizer for each discriminator."""
-        super().compile(optimizer=None, jit_compile=jit_compile)
+        super().compile(optimizer=None, **kwargs)
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizers = list(discriminator_optimizers)
         generator_optimizer.build(self.generator.trainable_variables)
@@ -88,14 +107,17 @@ class AttnGAN(keras.Model):
             self.discriminator_optimizers, self.discriminators, strict=True
         ):
             optimizer.build(network.trainable_variables)
-        stages = range(len(self.discriminators))
-        names = [f"d_loss_{i}" for i in stages] + [f"g_loss_{i}" for i in stages]
-        names += ["g_loss", "kl_loss", "word_loss", "sentence_loss", "diversity"]
-        self.averages = running_means(*names)
+        of_each = ["d_loss", "d_gradient_norm", "g_loss"]
+        of_each += [f"d_{kind}_accuracy" for kind in ("real", "fake", "mismatched")]
+        names = [f"{name}_{i}" for name in of_each for i in range(len(self.discriminators))]
+        names += ["g_loss", "kl_loss", "word_loss", "sentence_loss", "diversity", "g_gradient_norm"]
+        self.track(*names)
 
-    @property
-    def metrics(self):
-        return list(self.averages.values())
+    def learning_rates(self):
+        return {
+            "g_learning_rate": self.generator_optimizer.learning_rate,
+            "d_learning_rate": self.discriminator_optimizers[0].learning_rate,
+        }
 
     def call(self, tokens, noise, eps):
         """Images of the averaged generator for token ids `[B, T]`; see `Generator.call`."""
@@ -103,128 +125,141 @@ class AttnGAN(keras.Model):
         return self.ema_generator(sentence, words, tokens != 0, noise, eps)
 
     def train_step(self, batch):
-        texts, wrong_sentence, false_negatives = self._encode(batch)
-        words, sentence, mask = (t[: batch["tokens"].shape[0]] for t in texts)
-        with tf.GradientTape() as tape:
-            fake, spread = self._generate(sentence, words, mask, batch["index"])
-            with tape.stop_recording():
-                logs = self._train_discriminators(
-                    batch["images"], fake["images"], sentence, wrong_sentence
-                )
-            losses = self._generator_losses(fake, sentence)
-            word_loss, sentence_loss = self._matching_losses(
-                texts, fake["images"][-1], batch["class_id"], false_negatives
-            )
-            kl = kl_loss(fake["mu"], fake["logvar"])
-            loss = tf.add_n(list(losses.values())) + self.kl_weight * kl
-            loss += self._damsm_weight() * (word_loss + sentence_loss)
-            loss -= self.diversity_weight * spread
+        captions = encode_captions(self.text_encoder, batch)
         variables = self.generator.trainable_variables
-        self.generator_optimizer.apply(tape.gradient(loss, variables), variables)
-        self._update_average()
+        logs = {}
+        for turn in range(self.generator_steps):
+            with tf.GradientTape() as tape:
+                fake, spread = self._generate(captions, batch["index"], turn)
+                if turn == 0:
+                    with tape.stop_recording():
+                        logs |= self._train_discriminators(batch, fake["images"], captions)
+                losses = self._generator_losses(fake["images"], captions, batch["index"], turn)
+                word_loss, sentence_loss = self._matching_losses(
+                    captions, fake["images"][-1], batch["class_id"]
+                )
+                kl = kl_loss(fake["mu"], fake["logvar"])
+                loss = tf.add_n(list(losses.values())) + self.kl_weight * kl
+                loss += self._damsm_weight() * (word_loss + sentence_loss)
+                loss -= self.diversity_weight * spread
+            norm = replicas.minimize(self.generator_optimizer, tape, loss, variables)
+            self._update_average()
         logs |= losses
-        logs |= {"word_loss": word_loss, "sentence_loss": sentence_loss, "kl_loss": kl}
-        return update_averages(self.averages, {**logs, "diversity": spread, "g_loss": loss})
+        logs |= {"g_loss": loss, "g_gradient_norm": norm, "kl_loss": kl, "diversity": spread}
+        logs |= {"word_loss": word_loss, "sentence_loss": sentence_loss}
+        return self.log(logs)
 
-    def _generate(self, sentence, words, mask, index):
-        """Images of every caption, and how far twins of the first captions are apart.
+    def _generate(self, captions, index, turn):
+        """Images of every caption, and how far twins of some captions are apart.
 
-        Twins are images of the same caption from other noise; they serve the diversity alone.
+        Twins are images of every fourth caption from other noise; they serve the diversity alone.
         """
-        rows = index.shape[0]
-        twins = rows // 4 if self.diversity_weight else 0
-        noise, eps = self._draw(index, rows + twins)
-        texts = (tf.concat([t, t[:twins]], axis=0) for t in (sentence, words, mask))
+        texts = captions.sentences, captions.words, captions.mask
+        rows, dims = index.shape[0], (self.generator.noise_dim, self.generator.condition_dim)
+        draws = self._random(tf.random.stateless_normal, index, sum(dims), NOISE, turn)
+        if self.diversity_weight:
+            twins = self._random(tf.random.stateless_normal, index, sum(dims), TWINS, turn)
+            draws = tf.concat([draws, twins[::4]], axis=0)
+            texts = (tf.concat([text, text[::4]], axis=0) for text in texts)
+        noise, eps = tf.split(draws, dims, axis=1)
         drawn = self.generator(*texts, noise, eps, training=True)
         fake = tf.nest.map_structure(lambda t: t[:rows], drawn)
-        if not twins:
+        if not self.diversity_weight:
             return fake, 0.0
         images = drawn["images"][-1]
         return fake, diversity(
-            images[:twins], images[rows:], noise[:twins], noise[rows:], self.diversity_limit
+            images[:rows:4], images[rows:], noise[:rows:4], noise[rows:], self.diversity_limit
         )
 
-    def _encode(self, batch):
-        """Encodes the captions and, where the batch has them, the wrong captions behind them.
+    def _random(self, draw, index, width, *purpose):
+        """Random numbers `[b, width]`, a function of the seed, the purpose and the examples.
 
-        Returns:
-            ((words, sentences, mask), wrong sentence of each image or None, which of the wrong
-            captions are no wrong captions or None).
+        They are this replica's rows of what one replica would draw for the global batch.
         """
-        tokens = batch["tokens"]
-        if "wrong_tokens" not in batch:
-            words, sentences = self.text_encoder(tokens)
-            return (words, sentences, tokens != 0), None, None
-        rows = tokens.shape[0]
-        unchanged = tf.reduce_all(tokens == batch["wrong_tokens"], axis=1)
-        tokens = tf.concat([tokens, batch["wrong_tokens"]], axis=0)
-        words, sentences = self.text_encoder(tokens)
-        another = tf.roll(sentences[:rows], -1, axis=0)
-        wrong = tf.where(unchanged[:, None], another, sentences[rows:])
-        return (words, sentences, tokens != 0), wrong, unchanged
+        rows = index.shape[0]
+        first = index[0] - tf.cast(replicas.position() * rows, index.dtype)
+        seed = tf.stack([tf.cast(self.seed, first.dtype), first])
+        for number in purpose:
+            seed = tf.random.fold_in(seed, number)
+        return replicas.own_rows(draw([rows * replicas.count(), width], seed))
 
-    def _draw(self, index, rows):
-        """Noise `[rows, Z]` and eps `[rows, C]`, a function of the seed and the first index."""
-        seeds = tf.random.split(tf.stack([tf.cast(self.seed, tf.int64), index[0]]), 2)
-        noise = tf.random.stateless_normal([rows, self.generator.noise_dim], seeds[0])
-        return noise, tf.random.stateless_normal([rows, self.generator.condition_dim], seeds[1])
+    def _augment(self, images, index, *purpose):
+        if not self.diffaugment:
+            return images
+        draws = self._random(tf.random.stateless_uniform, index, DRAWS, *purpose)
+        return diffaugment(images, draws, self.diffaugment)
 
-    def _train_discriminators(self, real_images, fake_images, sentence, wrong_sentence):
-        """One step of every discriminator; returns their losses by name.
+    def _train_discriminators(self, batch, fake_images, captions):
+        """One step of every discriminator; returns what there is to log, by name.
 
         Each image's mismatch is the next image's sentence; a wrong sentence of its own joins it.
         """
+        sentence, index = captions.sentences, batch["index"]
+        following, count = replicas.next_rows(sentence)
         logs = {}
         for i, network in enumerate(self.discriminators):
+            real_images = self._augment(batch["images"][i], index, REAL, i)
+            images = self._augment(fake_images[i], index, FAKE, i)
             with tf.GradientTape() as tape:
-                real, real_matched, penalty = self._judge_real(network, real_images[i], sentence)
-                fake = network.features(fake_images[i], training=True)
+                real, alone, matched, penalty = self._judge_real(network, real_images, sentence)
+                fake = network.features(images, training=True)
                 fake_matched = network.conditional(fake, sentence, training=True)
-                mismatched = [network.conditional(real[:-1], sentence[1:], training=True)]
-                if wrong_sentence is not None:
-                    mismatched.append(network.conditional(real, wrong_sentence, training=True))
+                mismatched = [
+                    network.conditional(real[: following.shape[0]], following, training=True)
+                ]
+                if captions.wrong_sentences is not None:
+                    mismatched.append(
+                        network.conditional(real, captions.wrong_sentences, training=True)
+                    )
                 loss = discriminator_loss(
-                    network.unconditional(real, training=True),
-                    real_matched,
+                    alone,
+                    matched,
                     network.unconditional(fake, training=True),
                     fake_matched,
                     *mismatched,
+                    mismatched_count=count,
+                    kind=self.adversarial_loss,
                 )
-                total = loss + self.gradient_penalty * penalty
-            variables = network.trainable_variables
-            self.discriminator_optimizers[i].apply(tape.gradient(total, variables), variables)
+                total = loss + penalty
+            logs[f"d_gradient_norm_{i}"] = replicas.minimize(
+                self.discriminator_optimizers[i], tape, total, network.trainable_variables
+            )
             logs[f"d_loss_{i}"] = loss
+            logs[f"d_real_accuracy_{i}"] = _share(matched > 0)
+            logs[f"d_fake_accuracy_{i}"] = _share(fake_matched < 0)
+            logs[f"d_mismatched_accuracy_{i}"] = _share(tf.concat(mismatched, axis=0) < 0)
         return logs
 
     def _judge_real(self, network, images, sentence):
-        """Features and matched logits of real images, and their gradient penalty."""
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        """Features, unconditional and matched logits of real images, and the penalties' sum."""
+        with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:
             tape.watch((images, sentence))
             features = network.features(images, training=True)
             matched = network.conditional(features, sentence, training=True)
-        if not self.gradient_penalty:
-            return features, matched, 0.0
-        return (
-            features,
-            matched,
-            matching_aware_penalty(*tape.gradient(matched, (images, sentence))),
-        )
+            alone = network.unconditional(features, training=True)
+            judgement = matched if alone is None else matched + alone
+        penalty = 0.0
+        if self.gradient_penalty:
+            gradients = tape.gradient(matched, (images, sentence))
+            penalty += self.gradient_penalty * matching_aware_penalty(*gradients)
+        if self.r1_penalty:
+            penalty += self.r1_penalty * r1_penalty(tape.gradient(judgement, images))
+        return features, alone, matched, penalty
 
-    def _generator_losses(self, fake, sentence):
-        """The adversarial loss of every stage, by name."""
+    def _generator_losses(self, images, captions, index, turn):
+        """The adversarial loss of every stage's images, by name."""
         losses = {}
-        for i, (network, images) in enumerate(
-            zip(self.discriminators, fake["images"], strict=True)
-        ):
-            losses[f"g_loss_{i}"] = generator_loss(*network(images, sentence, training=True))
+        for i, network in enumerate(self.discriminators):
+            seen = self._augment(images[i], index, JUDGED, i, turn)
+            logits = network(seen, captions.sentences, training=True)
+            losses[f"g_loss_{i}"] = generator_loss(*logits, kind=self.adversarial_loss)
         return losses
 
-    def _matching_losses(self, texts, images, class_ids, false_negatives):
+    def _matching_losses(self, captions, images, class_ids):
         """DAMSM's word and sentence loss of the last images; 0 where they have no weight."""
         if not self.damsm_weight:
             return 0.0, 0.0
-        codes = self.image_encoder(images)
-        losses = damsm_losses(texts, codes, class_ids, self.gammas, false_negatives)
+        losses = matching_losses(captions, self.image_encoder(images), class_ids, self.gammas)
         return tuple(
             losses[f"{name}_image_to_text"] + losses[f"{name}_text_to_image"]
             for name in ("word", "sentence")
@@ -247,3 +282,7 @@ class AttnGAN(keras.Model):
                 target.assign(decay * target + (1.0 - decay) * source)
             else:
                 target.assign(source)
+
+
+def _share(truths):
+    return tf.reduce_mean(tf.cast(truths, keras.config.floatx()))

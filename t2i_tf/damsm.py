@@ -1,17 +1,29 @@
 """DAMSM: the text-image matching model that guides and judges the generator."""
 
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
+from t2i_tf import replicas
 from t2i_tf.losses import damsm_losses
+from t2i_tf.trainer import Trainer
+
+LOSS_NAMES = (
+    "word_image_to_text",
+    "word_text_to_image",
+    "sentence_image_to_text",
+    "sentence_text_to_image",
+)
 
 
-class DAMSM(keras.Model):
+class DAMSM(Trainer):
     """Deep attentional multimodal similarity model (AttnGAN, section 3.2).
 
     Batches may carry `wrong_tokens`, captions made wrong by exchanging some of their words: they
     join the mismatches of each image (hard negatives as in NegCLIP, Yuksekgonul et al., 2023), so
-    that the order of the words has to be learnt and not only which words there are.
+    that the order of the words has to be learnt and not only which words there are. With several
+    replicas, images and captions of all of them are compared.
 
     Args:
         text_encoder: A `TextEncoder`.
@@ -28,65 +40,95 @@ class DAMSM(keras.Model):
         self.image_encoder = image_encoder
         self.gammas = tuple(gammas)
         self.clip_norm = clip_norm
-        self.averages = {}
 
-    def compile(self, optimizer, jit_compile=False):
+    def compile(self, optimizer, **kwargs):
         """Creates the optimizer's variables. The encoders must be built."""
-        super().compile(optimizer=None, jit_compile=jit_compile)
+        super().compile(optimizer=None, **kwargs)
         self.optimizer = optimizer
         optimizer.build(self.trainable_variables)
-        self.averages = running_means("loss", *LOSS_NAMES)
+        self.track("loss", *LOSS_NAMES, "gradient_norm")
 
-    @property
-    def metrics(self):
-        return list(self.averages.values())
-
-    def call(self, tokens, images, training=False):
-        """Encodes captions and images: ((words, sentence, mask), (regions, codes))."""
-        words, sentences = self.text_encoder(tokens, training=training)
-        return (words, sentences, tokens != 0), self.image_encoder(images, training=training)
+    def learning_rates(self):
+        return {"learning_rate": self.optimizer.learning_rate}
 
     def losses_of(self, batch, training=False):
         """The four matching losses of a batch, by name."""
-        tokens = batch["tokens"]
-        false_negatives = None
-        if "wrong_tokens" in batch:
-            false_negatives = tf.reduce_all(tokens == batch["wrong_tokens"], axis=1)
-            tokens = tf.concat([tokens, batch["wrong_tokens"]], axis=0)
-        texts, image_codes = self(tokens, batch["images"][-1], training=training)
-        return damsm_losses(texts, image_codes, batch["class_id"], self.gammas, false_negatives)
+        captions = encode_captions(self.text_encoder, batch, training=training)
+        image_codes = self.image_encoder(batch["images"][-1], training=training)
+        return matching_losses(captions, image_codes, batch["class_id"], self.gammas)
 
     def train_step(self, batch):
         text_variables = self.text_encoder.trainable_variables
+        variables = text_variables + self.image_encoder.trainable_variables
+        scale = self.optimizer.scale_loss(tf.constant(1.0))
         with tf.GradientTape() as tape:
             losses = self.losses_of(batch, training=True)
             loss = tf.add_n(list(losses.values()))
-        variables = text_variables + self.image_encoder.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        clipped, _ = tf.clip_by_global_norm(gradients[: len(text_variables)], self.clip_norm)
-        self.optimizer.apply(clipped + gradients[len(text_variables) :], variables)
-        return update_averages(self.averages, {"loss": loss, **losses})
+            scaled = scale * loss
+        # What is clipped is the mean over the replicas; the optimizer adds theirs up again.
+        gradients = replicas.mean(tape.gradient(scaled, variables))
+        of_text, of_images = gradients[: len(text_variables)], gradients[len(text_variables) :]
+        of_text, norm = tf.clip_by_global_norm(of_text, self.clip_norm * scale)
+        shares = [gradient / replicas.count() for gradient in of_text + of_images]
+        self.optimizer.apply(shares, variables)
+        return self.log({"loss": loss, **losses, "gradient_norm": norm / scale})
 
     def test_step(self, batch):
         losses = self.losses_of(batch)
-        return update_averages(self.averages, {"loss": tf.add_n(list(losses.values())), **losses})
+        return self.log({"loss": tf.add_n(list(losses.values())), **losses})
 
 
-LOSS_NAMES = (
-    "word_image_to_text",
-    "word_text_to_image",
-    "sentence_image_to_text",
-    "sentence_text_to_image",
-)
+class Captions(NamedTuple):
+    """Encoded captions of a batch.
+
+    Attributes:
+        words: `[b, T, E]` of this replica's images.
+        sentences: `[b, E]`.
+        mask: Boolean `[b, T]`.
+        everyones: (words, sentences, mask) of all replicas' images, `[B, ...]`; wrong captions
+            follow behind.
+        wrong_sentences: `[b, E]`, or None in a batch without wrong captions.
+        false_negatives: Boolean `[B]`, whether a wrong caption is in truth none, or None.
+    """
+
+    words: tf.Tensor
+    sentences: tf.Tensor
+    mask: tf.Tensor
+    everyones: tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+    wrong_sentences: tf.Tensor | None = None
+    false_negatives: tf.Tensor | None = None
 
 
-def running_means(*names):
-    """A mean over the steps of an interval for each name."""
-    return {name: keras.metrics.Mean(name=name) for name in names}
+def encode_captions(text_encoder, batch, training=False):
+    """Encodes the captions and, where the batch has them, the wrong captions, as `Captions`."""
+    tokens = batch["tokens"]
+    if "wrong_tokens" not in batch:
+        own = (*text_encoder(tokens, training=training), tokens != 0)
+        return Captions(*own, tuple(map(replicas.gather, own)))
+    rows, wrong_tokens = tokens.shape[0], batch["wrong_tokens"]
+    unchanged = tf.reduce_all(tokens == wrong_tokens, axis=1)
+    tokens = tf.concat([tokens, wrong_tokens], axis=0)
+    encoded = (*text_encoder(tokens, training=training), tokens != 0)
+    own, wrong = ([t[half] for t in encoded] for half in (slice(rows), slice(rows, None)))
+    everyones = [
+        tf.concat([replicas.gather(a), replicas.gather(b)], axis=0)
+        for a, b in zip(own, wrong, strict=True)
+    ]
+    # A caption that the exchange left as it is takes the next image's caption in its stead.
+    another = replicas.own_rows(tf.roll(replicas.gather(own[1]), -1, axis=0))
+    wrong_sentences = tf.where(unchanged[:, None], another, wrong[1])
+    return Captions(*own, tuple(everyones), wrong_sentences, replicas.gather(unchanged))
 
 
-def update_averages(averages, values):
-    """Adds one step's values to the running means and returns the means by name."""
-    for name, value in values.items():
-        averages[name].update_state(value)
-    return {name: averages[name].result() for name in values}
+def matching_losses(captions, image_codes, class_ids, gammas):
+    """DAMSM's losses of this replica's images among the captions of all; see `damsm_losses`."""
+    floats = keras.config.floatx()  # Half precision would blur the scores' differences.
+    words, sentences, mask = captions.everyones
+    return damsm_losses(
+        (tf.cast(words, floats), tf.cast(sentences, floats), mask),
+        tuple(tf.cast(codes, floats) for codes in image_codes),
+        replicas.gather(class_ids),
+        gammas,
+        captions.false_negatives,
+        replicas.gather,
+    )

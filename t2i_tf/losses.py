@@ -1,20 +1,31 @@
 """Losses as pure functions of tensors (AttnGAN, arXiv:1711.10485, sections 3.1 and 3.2)."""
 
+import keras
 from keras import ops
 
 from t2i_tf.attention import MASKED, word_region_attention
 
+# By kind: the loss of a logit that should say real, of one that should say fake, and of an image's
+# logits for its generator.
+ADVERSARIAL = {
+    "cross_entropy": (lambda x: ops.softplus(-x), ops.softplus, lambda x: ops.softplus(-x)),
+    "hinge": (lambda x: ops.relu(1.0 - x), lambda x: ops.relu(1.0 + x), lambda x: -x),
+}
 
-def _binary_cross_entropy(logits, real):
-    """Mean cross-entropy of logits with the constant label 1 (`real`) or 0."""
-    return ops.mean(ops.softplus(-logits if real else logits))
 
-
-def discriminator_loss(real, real_matched, fake, fake_matched, *mismatched):
+def discriminator_loss(
+    real,
+    real_matched,
+    fake,
+    fake_matched,
+    *mismatched,
+    mismatched_count=None,
+    kind="cross_entropy",
+):
     """Loss of one stage's discriminator from its logits.
 
-    [BCE(real, 1) + BCE(real|s, 1)] / 2, plus the mean of BCE(fake, 0), BCE(fake|s, 0) and
-    BCE(real|wrong s, 0). Without the unconditional logits the means are over those that are left.
+    [L(real, 1) + L(real|s, 1)] / 2, plus the mean of L(fake, 0), L(fake|s, 0) and
+    L(real|wrong s, 0). Without the unconditional logits the means are over those that are left.
 
     Args:
         real: Unconditional logits of real images, `[B]`, or None.
@@ -23,20 +34,36 @@ def discriminator_loss(real, real_matched, fake, fake_matched, *mismatched):
         fake_matched: Logits of generated images with their sentences.
         *mismatched: One or more tensors of logits of real images with wrong sentences; they share
             one term of the negative part.
+        mismatched_count: By how many the first tensor's sum is divided where that is not its
+            length (replicas may hold more or fewer).
+        kind: L, `"cross_entropy"` (the paper's) or `"hinge"` (Lim & Ye, 2017).
 
     Returns:
         A scalar.
     """
-    positive = [_binary_cross_entropy(x, True) for x in (real, real_matched) if x is not None]
-    negative = [_binary_cross_entropy(x, False) for x in (fake, fake_matched) if x is not None]
-    wrong = [_binary_cross_entropy(x, False) for x in mismatched]
+    as_real, as_fake, _ = ADVERSARIAL[kind]
+    positive = [ops.mean(as_real(x)) for x in (real, real_matched) if x is not None]
+    negative = [ops.mean(as_fake(x)) for x in (fake, fake_matched) if x is not None]
+    first, *others = mismatched
+    wrong = [ops.sum(as_fake(first)) / (mismatched_count or first.shape[0])]
+    wrong += [ops.mean(as_fake(x)) for x in others]
     negative.append(sum(wrong) / len(wrong))
     return sum(positive) / len(positive) + sum(negative) / len(negative)
 
 
-def generator_loss(*fake):
-    """BCE(fake, 1) + BCE(fake|s, 1) of one stage, from all logits `[B]` of its images."""
-    return sum(_binary_cross_entropy(logits, True) for logits in fake)
+def generator_loss(*fake, kind="cross_entropy"):
+    """L(fake, 1) + L(fake|s, 1) of one stage, from all logits `[B]` of its images."""
+    return sum(ops.mean(ADVERSARIAL[kind][2](logits)) for logits in fake)
+
+
+def r1_penalty(image_gradients):
+    """Half the mean squared norm of D's gradient by real images (Mescheder et al., 2018, eq. 9).
+
+    Args:
+        image_gradients: `[B, H, W, 3]`, of the sum of D's logits.
+    """
+    squares = ops.square(ops.cast(image_gradients, keras.config.floatx()))
+    return 0.5 * ops.mean(ops.sum(squares, axis=(1, 2, 3)))
 
 
 def matching_aware_penalty(image_gradients, sentence_gradients, power=6):
@@ -50,7 +77,8 @@ def matching_aware_penalty(image_gradients, sentence_gradients, power=6):
 
     def norm(gradients):
         axes = tuple(range(1, len(gradients.shape)))
-        return ops.sqrt(ops.sum(ops.square(gradients), axis=axes) + 1e-12)
+        squares = ops.square(ops.cast(gradients, keras.config.floatx()))
+        return ops.sqrt(ops.sum(squares, axis=axes) + 1e-12)
 
     return ops.mean((norm(image_gradients) + norm(sentence_gradients)) ** power)
 
@@ -144,16 +172,19 @@ def matching_loss(scores, class_ids, false_negatives=None):
     )
 
 
-def damsm_losses(texts, image_codes, class_ids, gammas, false_negatives=None):
+def damsm_losses(
+    texts, image_codes, class_ids, gammas, false_negatives=None, gather=lambda rows: rows
+):
     """The four matching losses of DAMSM (AttnGAN, eq. 11-13).
 
     Args:
         texts: (words `[C, T, E]`, sentences `[C, E]`, mask `[C, T]`) of the captions; the first B
             belong to the images, in order.
-        image_codes: (regions `[B, h, w, E]`, codes `[B, E]`).
+        image_codes: (regions `[b, h, w, E]`, codes `[b, E]`) of the images, or this replica's part.
         class_ids: `[B]`.
         gammas: (gamma1, gamma2, gamma3).
         false_negatives: See `matching_loss`.
+        gather: Completes the score rows `[b, C]` of this replica to those of all, `[B, C]`.
 
     Returns:
         A dict of scalars: `word_image_to_text`, `word_text_to_image`, `sentence_image_to_text`,
@@ -167,7 +198,7 @@ def damsm_losses(texts, image_codes, class_ids, gammas, false_negatives=None):
     by_sentences = gamma3 * sentence_scores(sentences, codes)
     losses = {}
     for name, scores in (("word", by_words), ("sentence", by_sentences)):
-        to_text, to_image = matching_loss(scores, class_ids, false_negatives)
+        to_text, to_image = matching_loss(gather(scores), class_ids, false_negatives)
         losses[f"{name}_image_to_text"] = to_text
         losses[f"{name}_text_to_image"] = to_image
     return losses

@@ -101,13 +101,15 @@ def test_the_average_follows_the_generator(attngan, batch):
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
 
 
-def test_random_draws_depend_on_the_examples_indices_only(attngan):
-    first, again = (attngan._draw(np.array([8, 9]), 3) for _ in range(2))
-    other = attngan._draw(np.array([10, 11]), 3)
-    for a, b, c in zip(first, again, other, strict=True):
-        assert a.shape[0] == 3
-        np.testing.assert_array_equal(a, b)
-        assert np.all(np.array(a) != np.array(c))
+def test_random_draws_depend_on_the_examples_and_the_purpose_only(attngan):
+    def draw(first, *purpose):
+        return attngan._random(tf.random.stateless_normal, tf.range(first, first + 3), 4, *purpose)
+
+    one = draw(8, 0, 1)
+    assert one.shape == (3, 4)
+    np.testing.assert_array_equal(one, draw(8, 0, 1))
+    for other in (draw(11, 0, 1), draw(8, 1, 1), draw(8, 0, 0)):
+        assert np.all(one != other)
 
 
 def test_without_exchanged_words_and_twins_the_step_is_the_papers(batch):
