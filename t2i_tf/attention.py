@@ -14,7 +14,8 @@ def masked_softmax(scores, mask, axis=-1):
         mask: Boolean, broadcastable to `scores`; at least one True along `axis`.
         axis: The axis that sums to one.
     """
-    return ops.softmax(ops.where(mask, scores, ops.cast(MASKED, scores.dtype)), axis=axis)
+    wide = ops.cast(scores, keras.config.floatx())  # Half precision cannot hold MASKED.
+    return ops.cast(ops.softmax(ops.where(mask, wide, MASKED), axis=axis), scores.dtype)
 
 
 @keras.saving.register_keras_serializable("t2i_tf")

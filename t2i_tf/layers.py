@@ -31,6 +31,26 @@ def standardize(codes):
     return (codes - mean) * ops.rsqrt(variance + 1e-6)
 
 
+def upsampled_conv(x, kernel):
+    """Nearest upsampling to twice the size, then a 'same' 3x3 convolution.
+
+    That equals one stride-2 transposed convolution whose 4x4 kernel is the flipped 3x3 kernel
+    convolved with 2x2 ones; it is computed in that form, with 2.25 times fewer multiplications.
+
+    Args:
+        x: `[B, H, W, C]`.
+        kernel: `[3, 3, C, D]`.
+
+    Returns:
+        `[B, 2H, 2W, D]`.
+    """
+    flipped = ops.transpose(ops.flip(kernel, axis=(0, 1)), (0, 1, 3, 2))
+    pad = [[0, 0], [0, 0]]
+    rows = ops.pad(flipped, [[0, 1], [0, 0], *pad]) + ops.pad(flipped, [[1, 0], [0, 0], *pad])
+    kernel = ops.pad(rows, [[0, 0], [0, 1], *pad]) + ops.pad(rows, [[0, 0], [1, 0], *pad])
+    return ops.conv_transpose(x, ops.cast(kernel, x.dtype), strides=2, padding="same")
+
+
 def batch_norm(name):
     """BatchNormalization with the constants of the published models."""
     return keras.layers.BatchNormalization(
@@ -41,10 +61,12 @@ def batch_norm(name):
     )
 
 
-def conv(filters, kernel_size=3, strides=1, use_bias=False, spectral_norm=False, name=None):
+def conv(
+    filters, kernel_size=3, strides=1, use_bias=False, spectral_norm=False, name=None, dtype=None
+):
     """A 'same' convolution with an orthogonal kernel, spectrally normalised on request."""
     if spectral_norm:
-        return SpectralConv2D(filters, kernel_size, strides, use_bias, name=name)
+        return SpectralConv2D(filters, kernel_size, strides, use_bias, name=name, dtype=dtype)
     return keras.layers.Conv2D(
         filters,
         kernel_size,
@@ -53,6 +75,7 @@ def conv(filters, kernel_size=3, strides=1, use_bias=False, spectral_norm=False,
         use_bias=use_bias,
         kernel_initializer=keras.initializers.Orthogonal(),
         name=name,
+        dtype=dtype,
     )
 
 
@@ -82,6 +105,7 @@ class SpectralConv2D(keras.layers.Layer):
             name="kernel",
             shape=(self.kernel_size, self.kernel_size, input_shape[-1], self.filters),
             initializer=keras.initializers.Orthogonal(),
+            autocast=False,
         )
         self.bias = None
         if self.use_bias:
@@ -91,6 +115,7 @@ class SpectralConv2D(keras.layers.Layer):
             shape=(1, self.filters),
             initializer=keras.initializers.RandomNormal(),
             trainable=False,
+            autocast=False,
         )
 
     def call(self, x, training=False):
@@ -100,7 +125,8 @@ class SpectralConv2D(keras.layers.Layer):
         if training:
             self.u.assign(u)
         sigma = ops.sum(ops.matmul(v, kernel) * u)
-        x = ops.conv(x, self.kernel / sigma, strides=self.strides, padding="same")
+        kernel = ops.cast(self.kernel / sigma, x.dtype)
+        x = ops.conv(x, kernel, strides=self.strides, padding="same")
         return x if self.bias is None else x + self.bias
 
     def compute_output_shape(self, input_shape):
@@ -122,10 +148,6 @@ class SpectralConv2D(keras.layers.Layer):
 class UpBlock(keras.layers.Layer):
     """Doubles the size: nearest upsampling, 3x3 convolution, BatchNorm, GLU.
 
-    Upsampling by repetition and then convolving equals one stride-2 transposed convolution whose
-    4x4 kernel is the flipped 3x3 kernel convolved with 2x2 ones; it is computed in that form, with
-    2.25 times fewer multiplications. The weight stays the 3x3 kernel.
-
     Args:
         filters: Output channels C.
 
@@ -142,15 +164,12 @@ class UpBlock(keras.layers.Layer):
             name="kernel",
             shape=(3, 3, input_shape[-1], 2 * self.filters),
             initializer=keras.initializers.Orthogonal(),
+            autocast=False,
         )
         self.norm.build((*input_shape[:-1], 2 * self.filters))
 
     def call(self, x, training=False):
-        flipped = ops.transpose(ops.flip(self.kernel, axis=(0, 1)), (0, 1, 3, 2))
-        pad = [[0, 0], [0, 0]]
-        rows = ops.pad(flipped, [[0, 1], [0, 0], *pad]) + ops.pad(flipped, [[1, 0], [0, 0], *pad])
-        kernel = ops.pad(rows, [[0, 0], [0, 1], *pad]) + ops.pad(rows, [[0, 0], [1, 0], *pad])
-        x = ops.conv_transpose(x, ops.cast(kernel, x.dtype), strides=2, padding="same")
+        x = upsampled_conv(x, self.kernel)
         return glu(self.norm(x, training=training))
 
     def compute_output_shape(self, input_shape):

@@ -107,6 +107,7 @@ def kl_loss(mu, logvar):
         mu: `[B, C]`.
         logvar: `[B, C]`.
     """
+    mu, logvar = (ops.cast(x, keras.config.floatx()) for x in (mu, logvar))
     return -0.5 * ops.mean(1.0 + logvar - ops.square(mu) - ops.exp(logvar))
 
 

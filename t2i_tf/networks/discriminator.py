@@ -53,7 +53,15 @@ class Discriminator(keras.Model):
 
     def _head(self, name):
         spectral = self.norm == "spectral"
-        return conv(1, 4, strides=4, use_bias=True, spectral_norm=spectral, name=name)
+        return conv(
+            1,
+            4,
+            strides=4,
+            use_bias=True,
+            spectral_norm=spectral,
+            name=name,
+            dtype=keras.config.floatx(),
+        )
 
     def features(self, images, training=False):
         """Maps images `[B, S, S, 3]` in [-1, 1] to features `[B, 4, 4, 8 DF]`."""
@@ -94,4 +102,4 @@ class Discriminator(keras.Model):
 
 
 def _flatten(logits):
-    return ops.reshape(ops.cast(logits, keras.config.floatx()), (-1,))
+    return ops.reshape(logits, (-1,))

@@ -68,7 +68,10 @@ class Generator(keras.Model):
             STAGES[attention](filters, residual_blocks, name=f"stage_{i}") for i in range(1, stages)
         ]
         self.first_image = 0 if image_heads == "all" else stages - 1
-        self.heads = [conv(3, name=f"image_{i}") for i in range(self.first_image, stages)]
+        self.heads = [
+            conv(3, name=f"image_{i}", dtype=keras.config.floatx())
+            for i in range(self.first_image, stages)
+        ]
 
     @property
     def image_sizes(self):
@@ -104,7 +107,7 @@ class Generator(keras.Model):
                 attention.append(weights)
             features.append(h)
         images = [
-            ops.tanh(ops.cast(head(h), keras.config.floatx()))
+            ops.tanh(head(h))
             for head, h in zip(self.heads, features[self.first_image :], strict=True)
         ]
         return {"images": images, "attention": attention, "mu": mu, "logvar": logvar}
