@@ -74,7 +74,10 @@ def generate(
 
 
 def draw(
-    model: model_directory.ModelDirectory, tokens: np.ndarray, seeds: np.ndarray
+    model: model_directory.ModelDirectory,
+    tokens: np.ndarray,
+    seeds: np.ndarray,
+    batch_size: int = BATCH_SIZE,
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Draws one picture a row, in batches.
 
@@ -82,6 +85,7 @@ def draw(
         model: A model with a generator.
         tokens: int32 `[N, T]`, 0 after the last word; at least one word a row.
         seeds: int64 `[N]`.
+        batch_size: Rows a batch.
 
     Yields:
         The last stage's image, uint8 `[H, W, 3]`, and its attention `[h, w, T]` (None where the
@@ -95,8 +99,8 @@ def draw(
         drawn = network(tokens, seeds)
         return to_uint8(drawn["images"][-1]), drawn["attention"][-1:]
 
-    for start in range(0, len(tokens), BATCH_SIZE):
-        batch = slice(start, start + BATCH_SIZE)
+    for start in range(0, len(tokens), batch_size):
+        batch = slice(start, start + batch_size)
         images, attention = last_stage(tokens[batch], seeds[batch])
         maps = attention[0].numpy() if attention else [None] * len(images)
         yield from zip(images.numpy(), maps, strict=True)

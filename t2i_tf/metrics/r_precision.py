@@ -10,7 +10,8 @@ import numpy as np
 
 from t2i_tf.captions import encode
 
-BATCH_SIZE, WRONG = 100, 99
+BATCH_SIZE, WRONG, FOLDS = 100, 99, 10
+RECALL_ROWS = 1000  # captions at a time, so that large splits fit into memory
 
 
 def recall_at_k(codes: np.ndarray, sentences: np.ndarray, k: int) -> float:
@@ -21,9 +22,13 @@ def recall_at_k(codes: np.ndarray, sentences: np.ndarray, k: int) -> float:
         sentences: Sentence codes `[N, E]`.
         k: How many pictures each caption retrieves.
     """
-    similarity = _normalized(sentences) @ _normalized(codes).T
-    better = similarity >= np.diag(similarity)[:, None]
-    return float(np.mean(better.sum(axis=1) <= k))
+    codes, sentences = _normalized(codes), _normalized(sentences)
+    found = 0
+    for start in range(0, len(codes), RECALL_ROWS):
+        similarity = sentences[start : start + RECALL_ROWS] @ codes.T
+        own = similarity[np.arange(len(similarity)), start + np.arange(len(similarity))]
+        found += np.count_nonzero((similarity >= own[:, None]).sum(axis=1) <= k)
+    return found / len(codes)
 
 
 def r_precision(
@@ -36,6 +41,31 @@ def r_precision(
     """Share of pictures whose own caption beats all of `wrong` captions of other classes.
 
     The R-precision of AttnGAN (section 4) with R = 1; by chance it is 1 / (1 + wrong).
+    Arguments and errors are those of `first_ranks`.
+    """
+    return float(np.mean(first_ranks(codes, sentences, class_ids, seed, wrong)))
+
+
+def fold_r_precision(
+    codes: np.ndarray, sentences: np.ndarray, class_ids: Sequence[int], seed: int = 0
+) -> tuple[float, float]:
+    """Mean and population standard deviation of `r_precision` over 10 parts, as published.
+
+    Each picture meets wrong captions of all parts. Arguments and errors are those of `first_ranks`.
+    """
+    parts = np.array_split(first_ranks(codes, sentences, class_ids, seed), FOLDS)
+    shares = [np.mean(part) for part in parts]
+    return float(np.mean(shares)), float(np.std(shares))
+
+
+def first_ranks(
+    codes: np.ndarray,
+    sentences: np.ndarray,
+    class_ids: Sequence[int],
+    seed: int = 0,
+    wrong: int = WRONG,
+) -> np.ndarray:
+    """For each picture, whether its own caption beats all of `wrong` captions of other classes.
 
     Args:
         codes: Picture codes `[N, E]`.
@@ -44,20 +74,27 @@ def r_precision(
         seed: Decides which wrong captions each picture meets.
         wrong: How many; all there are where there are fewer.
 
+    Returns:
+        bool `[N]`.
+
     Raises:
         ValueError: All captions are of one class.
     """
     codes, sentences = _normalized(codes), _normalized(sentences)
-    class_ids = np.asarray(class_ids)
-    others = {own: np.flatnonzero(class_ids != own) for own in np.unique(class_ids)}
-    if len(others) < 2:
+    _, groups = np.unique(class_ids, return_inverse=True)
+    members = [np.flatnonzero(groups == group) for group in range(groups.max() + 1)]
+    if len(members) < 2:
         raise ValueError("R-precision needs captions of at least two classes, got one")
     rng = np.random.default_rng(seed)
-    hits = 0
-    for code, sentence, own in zip(codes, sentences, class_ids, strict=True):
-        drawn = rng.choice(others[own], min(wrong, len(others[own])), replace=False, shuffle=False)
-        hits += bool(code @ sentence > np.max(sentences[drawn] @ code))
-    return hits / len(codes)
+    first = np.zeros(len(codes), bool)
+    for i, (code, sentence, group) in enumerate(zip(codes, sentences, groups, strict=True)):
+        own = members[group]
+        others = len(codes) - len(own)
+        drawn = rng.choice(others, min(wrong, others), replace=False, shuffle=False)
+        # From the place among the others to the row: skip the own captions before it.
+        drawn += np.searchsorted(own - np.arange(len(own)), drawn, side="right")
+        first[i] = code @ sentence > np.max(sentences[drawn] @ code)
+    return first
 
 
 def permuted_r_precision(

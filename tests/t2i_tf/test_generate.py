@@ -48,12 +48,11 @@ def test_pictures_are_those_of_text_to_image(small_model, tmp_path):
         assert np.abs(difference).max() <= 1
 
 
-def test_batches_change_no_picture(small_model, monkeypatch):
+def test_batches_change_no_picture(small_model):
     tokens = captions.encode(CAPTIONS[:1], small_model.vocabulary, 6).tokens.repeat(5, axis=0)
     seeds = np.arange(5)
     whole = [image for image, _ in generate.draw(small_model, tokens, seeds)]
-    monkeypatch.setattr(generate, "BATCH_SIZE", 2)
-    parts = [image for image, _ in generate.draw(small_model, tokens, seeds)]
+    parts = [image for image, _ in generate.draw(small_model, tokens, seeds, batch_size=2)]
     np.testing.assert_allclose(np.stack(parts), np.stack(whole), atol=1)
 
 

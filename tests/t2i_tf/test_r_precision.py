@@ -80,3 +80,33 @@ def test_codes_do_not_depend_on_the_batches(small_model, rng, monkeypatch):
     again = metrics.sentence_codes(small_model, captions)
     np.testing.assert_allclose(sentences, again, atol=1e-5)
     np.testing.assert_allclose(sentences[0], sentences[4], atol=1e-6)
+
+
+def test_first_ranks_draws_from_all_other_classes_and_from_them_only():
+    # Each caption is the mean of the others' classes' codes: whoever meets one of them loses.
+    ids = np.array([2, 0, 2, 1, 0, 2])
+    for row in range(len(ids)):
+        codes = np.ones((6, 2))
+        for other in np.flatnonzero(ids != ids[row]):
+            sentences = np.tile([1.0, 0.5], (6, 1))
+            sentences[other] = [1.0, 1.0]  # beats every caption but itself
+            assert not metrics.first_ranks(codes, sentences, ids)[row]
+        sentences = np.tile([1.0, 0.0], (6, 1))
+        sentences[row] = [1.0, 0.5]
+        sentences[ids == ids[row]] += [0.0, 0.3]  # its own class is never drawn
+        assert metrics.first_ranks(codes, sentences, ids)[row]
+
+
+def test_folds_by_hand(monkeypatch):
+    first = np.repeat([True, False], [12, 8])  # parts of two: six right, four wrong
+    monkeypatch.setattr(metrics, "first_ranks", lambda *arguments: first)
+    mean, std = metrics.fold_r_precision(None, None, None)
+    assert (mean, std) == (pytest.approx(0.6), pytest.approx(np.sqrt(0.24)))
+
+
+def test_recall_in_parts_is_recall_at_once(rng, monkeypatch):
+    codes, noise = rng.standard_normal((2, 25, 4))
+    whole = [metrics.recall_at_k(codes, codes + noise, k) for k in (1, 5)]
+    monkeypatch.setattr(metrics, "RECALL_ROWS", 7)
+    assert [metrics.recall_at_k(codes, codes + noise, k) for k in (1, 5)] == whole
+    assert 0 < whole[0] < whole[1] < 1
