@@ -26,7 +26,11 @@ def get_config(size="full"):
         learning_rate=0.002,
         decay_steps=184,
         decay_rate=0.98,
+        beta_1=0.5,
         clip_norm=0.25,
+        precision="float32",
         jit_compile=False,
+        steps_per_execution=1,
+        synchronize_batch_norm=True,
     )
     return sized(config, size)

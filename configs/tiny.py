@@ -44,10 +44,17 @@ def get_config():
         damsm_weight=0.15,
         damsm_warmup_steps=600,
         kl_weight=0.05,
+        adversarial_loss="cross_entropy",
         gradient_penalty=0.0,
+        r1_penalty=0.0,
+        diffaugment=(),
+        generator_steps=1,
         diversity_weight=5.0,
         diversity_limit=0.15,
         ema_decay=0.999,
+        precision="float32",
         jit_compile=False,
+        steps_per_execution=1,
+        synchronize_batch_norm=True,
     )
     return config.lock()

@@ -54,6 +54,7 @@ class Split:
         max_words: int,
         seed: int,
         start: int = 0,
+        share: tuple[int, int, int] = (0, 1, 1),
         flip: bool = True,
         crop_jitter: float = 1.0,
         exchange_words: Sequence[str] = (),
@@ -66,6 +67,8 @@ class Split:
             max_words: T; a longer caption keeps a random subset of its words in order.
             seed: Decides every random choice together with the example's index.
             start: Global index of the first example.
+            share: (first, rows, of) takes `rows` examples from the one at `first` on of every
+                `of`: a worker's share of each global batch.
             flip: Whether images are mirrored at random.
             crop_jitter: How far the random crop may be from the centre, 1 for anywhere in the
                 stored image, 0 for the centre.
@@ -81,14 +84,17 @@ class Split:
         load = _Loader(self, image_sizes, max_words, seed, flip, crop_jitter, exchange_words)
         count = len(self)
 
-        def example(index):
+        first, rows, of = share
+
+        def example(number):
+            index = start + number // rows * of + first + number % rows
             epoch = index // count
             shuffle_seed = tf.stack([tf.cast(seed, tf.int64), epoch])
             row = tf.random.experimental.index_shuffle(index % count, shuffle_seed, count - 1)
             return load.random(tf.gather(self._records, row), index)
 
         return (
-            tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+            tf.data.Dataset.range(np.iinfo(np.int64).max)
             .map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
             .batch(batch_size, drop_remainder=True)
             .prefetch(tf.data.AUTOTUNE)

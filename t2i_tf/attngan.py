@@ -14,7 +14,7 @@ from t2i_tf.losses import (
     matching_aware_penalty,
     r1_penalty,
 )
-from t2i_tf.trainer import Trainer
+from t2i_tf.trainer import Trainer, weight_norm
 
 # What random numbers are for; each purpose has its own stream.
 NOISE, TWINS, REAL, FAKE, JUDGED = range(5)
@@ -113,10 +113,13 @@ class AttnGAN(Trainer):
         names += ["g_loss", "kl_loss", "word_loss", "sentence_loss", "diversity", "g_gradient_norm"]
         self.track(*names)
 
-    def learning_rates(self):
+    def facts(self):
+        judges = enumerate(self.discriminators)
         return {
             "g_learning_rate": self.generator_optimizer.learning_rate,
             "d_learning_rate": self.discriminator_optimizers[0].learning_rate,
+            "g_weight_norm": weight_norm(self.generator),
+            **{f"d_weight_norm_{i}": weight_norm(network) for i, network in judges},
         }
 
     def call(self, tokens, noise, eps):

@@ -1,8 +1,11 @@
 """From a config to built networks: the only place where both are known."""
 
+import contextlib
+
 import keras
 
 from data_pipeline.errors import UserError
+from t2i_tf import replicas
 from t2i_tf.attngan import AttnGAN
 from t2i_tf.damsm import DAMSM
 from t2i_tf.networks.discriminator import Discriminator
@@ -11,12 +14,24 @@ from t2i_tf.networks.image_encoder import build_image_encoder
 from t2i_tf.networks.text_encoder import TextEncoder
 
 
+@contextlib.contextmanager
+def precision(policy):
+    """Layers made within compute as the policy says: `"float32"`, `"mixed_bfloat16"`, ..."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def text_encoder(config, vocabulary_size, unroll=False):
-    """The text encoder of `config.text_encoder`, built."""
-    network = TextEncoder(
-        vocabulary_size, **config.text_encoder, unroll=unroll, name="text_encoder"
-    )
-    network(keras.Input((config.data.max_words,), dtype="int32"))
+    """The text encoder of `config.text_encoder`, built; always in full precision."""
+    with precision(keras.config.floatx()):
+        network = TextEncoder(
+            vocabulary_size, **config.text_encoder, unroll=unroll, name="text_encoder"
+        )
+        network(keras.Input((config.data.max_words,), dtype="int32"))
     return network
 
 
@@ -85,26 +100,37 @@ def gammas(config):
 
 def damsm(config, vocabulary_size):
     """A compiled DAMSM to pretrain."""
-    model = DAMSM(
-        text_encoder(config, vocabulary_size),
-        image_encoder(config),
-        gammas=gammas(config),
-        clip_norm=config.train.clip_norm,
-        name="damsm",
-    )
+    train = config.train
+    with precision(train.precision):
+        model = DAMSM(
+            text_encoder(config, vocabulary_size),
+            image_encoder(config),
+            gammas=gammas(config),
+            clip_norm=train.clip_norm,
+            name="damsm",
+        )
+    _synchronize(train, [model.image_encoder])
     schedule = keras.optimizers.schedules.ExponentialDecay(
-        config.train.learning_rate,
-        config.train.decay_steps,
-        config.train.decay_rate,
-        staircase=True,
+        train.learning_rate, train.decay_steps, train.decay_rate, staircase=True
     )
-    model.compile(
-        keras.optimizers.Adam(
-            FlooredSchedule(schedule, config.train.learning_rate / 10), beta_1=0.5, name="optimizer"
-        ),
-        jit_compile=config.train.jit_compile,
-    )
+    schedule = FlooredSchedule(schedule, train.learning_rate / 10)
+    model.compile(_adam(train, schedule, "optimizer"), **_compilation(train))
     return model
+
+
+GAN_OPTIONS = (
+    "damsm_weight",
+    "damsm_warmup_steps",
+    "kl_weight",
+    "adversarial_loss",
+    "gradient_penalty",
+    "r1_penalty",
+    "diffaugment",
+    "diversity_weight",
+    "diversity_limit",
+    "generator_steps",
+    "ema_decay",
+)
 
 
 def attngan(config, encoders):
@@ -114,29 +140,25 @@ def attngan(config, encoders):
         config: The run's config.
         encoders: (text encoder, image encoder), built, with their weights.
     """
-    network, averaged = generator(config), generator(config, "ema_generator")
-    averaged.set_weights(network.get_weights())
     train = config.train
+    with precision(train.precision):
+        network, averaged = generator(config), generator(config, "ema_generator")
+        judges = discriminators(config, network.image_sizes)
+    averaged.set_weights(network.get_weights())
+    _synchronize(train, [network, *judges])
     model = AttnGAN(
         *encoders,
         network,
         averaged,
-        discriminators(config, network.image_sizes),
+        judges,
         gammas=gammas(config),
-        damsm_weight=train.damsm_weight,
-        damsm_warmup_steps=train.damsm_warmup_steps,
-        kl_weight=train.kl_weight,
-        gradient_penalty=train.gradient_penalty,
-        diversity_weight=train.diversity_weight,
-        diversity_limit=train.diversity_limit,
-        ema_decay=train.ema_decay,
+        **{name: train[name] for name in GAN_OPTIONS},
         seed=config.seed,
         name="attngan",
     )
 
     def adam(learning_rate, name):
-        schedule = LinearDecay(learning_rate, train.decay_start, train.steps)
-        return keras.optimizers.Adam(schedule, beta_1=train.beta_1, name=name)
+        return _adam(train, LinearDecay(learning_rate, train.decay_start, train.steps), name)
 
     model.compile(
         adam(train.generator_learning_rate, "generator_optimizer"),
@@ -144,9 +166,30 @@ def attngan(config, encoders):
             adam(train.discriminator_learning_rate, f"{network.name}_optimizer")
             for network in model.discriminators
         ],
-        jit_compile=train.jit_compile,
+        **_compilation(train),
     )
     return model
+
+
+def _adam(train, schedule, name):
+    optimizer = keras.optimizers.Adam(schedule, beta_1=train.beta_1, name=name)
+    if train.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name=name)
+    return optimizer
+
+
+def _compilation(train):
+    return {"jit_compile": train.jit_compile, "steps_per_execution": train.steps_per_execution}
+
+
+def _synchronize(train, networks):
+    """Lets BatchNorm see the global batch; without it the replicas' statistics drift apart."""
+    if replicas.count() == 1 or not train.synchronize_batch_norm:
+        return
+    for network in networks:
+        for layer in network._flatten_layers():
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized = True
 
 
 @keras.saving.register_keras_serializable("t2i_tf")

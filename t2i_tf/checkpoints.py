@@ -29,6 +29,7 @@ class Checkpointer:
                     raise ValueError(f"two owners are called {owner.name!r}")
                 variables[name] = variable.value
         self._checkpoint = tf.train.Checkpoint(**variables)
+        self._checkpoint.save_counter  # noqa: B018  Its making needs all workers, unlike saving.
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(directory), keep)
 
     def restore(self) -> int:

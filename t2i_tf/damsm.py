@@ -48,7 +48,7 @@ class DAMSM(Trainer):
         optimizer.build(self.trainable_variables)
         self.track("loss", *LOSS_NAMES, "gradient_norm")
 
-    def learning_rates(self):
+    def facts(self):
         return {"learning_rate": self.optimizer.learning_rate}
 
     def losses_of(self, batch, training=False):

@@ -8,44 +8,42 @@ The trained encoders lie in <workdir>/model. The same command goes on where a st
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
 from data_pipeline.dataset import Split
 from data_pipeline.errors import run
-from t2i_tf import build, model_directory, training
+from t2i_tf import build, model_directory, replicas, training
 from t2i_tf.model_card import damsm_card
-
-CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, a file in configs/.")
-DATA_DIR = flags.DEFINE_string("data_dir", None, "Data set of data_pipeline.build_tfrecords.")
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of this run.")
 
 
 def main(_):
     """Pretrains, or goes on, to the config's number of steps."""
-    config, workdir = CONFIG.value, Path(WORKDIR.value)
-    split = Split(DATA_DIR.value, "train")
-    training.prepare(config, workdir)
-    model = build.damsm(config, len(split.vocabulary))
+    options = flags.FLAGS
+    config, workdir = options.config, Path(options.workdir)
+    with replicas.strategy(options.strategy, options.cpu_devices).scope():
+        split = Split(options.data_dir, "train")
+        training.check(config)
+        training.prepare(config, workdir)
+        model = build.damsm(config, len(split.vocabulary))
 
-    def export(step):
-        trained = model_directory.ModelDirectory(
-            config, split.vocabulary, model.text_encoder, model.image_encoder
+        def export(step):
+            trained = model_directory.ModelDirectory(
+                config, split.vocabulary, model.text_encoder, model.image_encoder
+            )
+            model_directory.save(workdir / "model", trained, damsm_card(config, split.info, step))
+
+        training.fit(
+            model,
+            [model.text_encoder, model.image_encoder, model.optimizer],
+            config,
+            split,
+            workdir,
+            image_sizes=[config.data.image_size],
+            export=export,
+            shown=["loss"],
         )
-        model_directory.save(workdir / "model", trained, damsm_card(config, split.info, step))
-
-    training.fit(
-        model,
-        [model.text_encoder, model.image_encoder, model.optimizer],
-        config,
-        split,
-        workdir,
-        image_sizes=[config.data.image_size],
-        export=export,
-        shown=["loss"],
-    )
     print(f"The encoders are in {workdir / 'model'}")
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["config", "data_dir", "workdir"])
+    training.define_flags()
     run(main)

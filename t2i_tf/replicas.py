@@ -71,6 +71,11 @@ def worker():
     return 0, 1
 
 
+def is_first_worker():
+    """Whether this process writes what a run leaves behind."""
+    return worker()[0] == 0
+
+
 def count():
     """How many replicas train together."""
     return tf.distribute.get_strategy().num_replicas_in_sync

@@ -36,6 +36,18 @@ class Trainer(keras.Model):
     def _maybe_symbolic_build(self, *args, **kwargs):
         """Nothing is left to build; Keras' own attempt fails under several workers."""
 
-    def learning_rates(self):
-        """The optimizers' present learning rates, by the names under which they are logged."""
+    def facts(self):
+        """What there is to log of the state itself: learning rates and norms of weights."""
         raise NotImplementedError
+
+
+class NetworkFacts(keras.callbacks.Callback):
+    """Adds `Trainer.facts` to what is logged at the end of an epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.update(self.model.facts())
+
+
+def weight_norm(network):
+    """The norm of all trainable weights together."""
+    return tf.linalg.global_norm([variable.value for variable in network.trainable_variables])

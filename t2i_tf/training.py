@@ -1,37 +1,79 @@
-"""What both trainers share: the run's folder, resuming, and the call of fit."""
+"""What both trainers share: flags, strategy, the run's folder, resuming, and the call of fit."""
 
 from pathlib import Path
 
 import keras
 import tensorflow as tf
+from absl import flags
+from ml_collections import config_flags
 
 from data_pipeline.dataset import Split
 from data_pipeline.errors import UserError
-from t2i_tf import model_directory
+from t2i_tf import model_directory, replicas
 from t2i_tf.callbacks import MetricsWriter, SaveCheckpoint, TrainingProgress
 from t2i_tf.checkpoints import Checkpointer
+from t2i_tf.trainer import NetworkFacts
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+def define_flags():
+    """Defines the flags of both trainers."""
+    config_flags.DEFINE_config_file("config", None, "Experiment, a file in configs/.")
+    flags.DEFINE_string("data_dir", None, "Data set of data_pipeline.build_tfrecords.")
+    flags.DEFINE_string("workdir", None, "Folder of this run.")
+    flags.DEFINE_enum("strategy", "auto", replicas.STRATEGIES, "Devices that train together.")
+    flags.DEFINE_integer(
+        "cpu_devices", 1, "Logical devices of the CPU, to try a strategy.", lower_bound=1
+    )
+    flags.mark_flags_as_required(["config", "data_dir", "workdir"])
+
+
+def check(config):
+    """Checks the numbers of `config.train` against each other and the strategy in scope.
+
+    Raises:
+        UserError: They do not fit.
+    """
+    train, count = config.train, replicas.count()
+    # Captions are compared with those of the batch's other pictures.
+    for name, least in (("batch_size", 2 * count), ("steps", 1), ("steps_per_checkpoint", 1)):
+        if train[name] < least:
+            raise UserError(f"train.{name}={train[name]} must be at least {least}")
+    if train.batch_size % count:
+        raise UserError(f"train.batch_size={train.batch_size} is no multiple of {count} replicas")
+    if train.steps % train.steps_per_checkpoint:
+        raise UserError(
+            f"train.steps={train.steps} is no multiple of "
+            f"train.steps_per_checkpoint={train.steps_per_checkpoint}"
+        )
+    if train.steps_per_checkpoint % train.steps_per_execution:
+        raise UserError(
+            f"train.steps_per_checkpoint={train.steps_per_checkpoint} is no multiple of "
+            f"train.steps_per_execution={train.steps_per_execution}"
+        )
+    if train.precision not in PRECISIONS:
+        raise UserError(f"train.precision={train.precision} must be one of {', '.join(PRECISIONS)}")
+    if count > 1:
+        one_only = {
+            "steps_per_execution": train.steps_per_execution > 1,
+            "precision": train.precision == "mixed_float16",
+            "jit_compile": train.jit_compile and not tf.config.list_physical_devices("GPU"),
+        }
+        for name in (name for name, wanted in one_only.items() if wanted):
+            raise UserError(f"train.{name}={train[name]} does not work with {count} replicas")
 
 
 def prepare(config, workdir):
     """Makes the run's folder, or checks that it holds this very run; seeds the initial weights.
 
     Args:
-        config: The resolved config; written to `config.json`.
+        config: The resolved config; the first worker writes it to `config.json`.
         workdir: The run's folder.
 
     Raises:
-        UserError: The folder holds a run of another config or cannot be made, or the numbers of
-            steps or the batch size do not fit.
+        UserError: The folder holds a run of another config or cannot be made.
     """
-    # Captions are compared with those of the batch's other pictures.
-    for name, least in (("batch_size", 2), ("steps", 1), ("steps_per_checkpoint", 1)):
-        if config.train[name] < least:
-            raise UserError(f"train.{name}={config.train[name]} must be at least {least}")
-    steps, interval = config.train.steps, config.train.steps_per_checkpoint
-    if steps % interval:
-        raise UserError(
-            f"train.steps={steps} is no multiple of train.steps_per_checkpoint={interval}"
-        )
     workdir = Path(workdir)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -46,9 +88,34 @@ def prepare(config, workdir):
                 f"{workdir} holds a run of another config (it differs in "
                 f"{', '.join(sorted(changed))}); choose another --workdir"
             )
-    model_directory.write_config(path, config)
+    if replicas.is_first_worker():
+        model_directory.write_config(path, config)
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
+
+
+def batches(split, config, image_sizes, step):
+    """The training batches from a step on, each replica's part of them under a strategy."""
+    train, data, strategy = config.train, config.data, tf.distribute.get_strategy()
+    worker, workers = replicas.worker()
+    rows = train.batch_size // workers
+
+    def of_worker(_):
+        return split.train_batches(
+            batch_size=train.batch_size // replicas.count(),
+            image_sizes=image_sizes,
+            max_words=data.max_words,
+            seed=config.seed,
+            start=step * train.batch_size,
+            share=(worker * rows, rows, train.batch_size),
+            flip=data.flip,
+            crop_jitter=data.crop_jitter,
+            exchange_words=data.exchange_words,
+        )
+
+    if replicas.count() == 1:
+        return of_worker(None)
+    return strategy.distribute_datasets_from_function(of_worker)
 
 
 def fit(model, owners, config, split: Split, workdir, *, image_sizes, export, shown, callbacks=()):
@@ -65,39 +132,33 @@ def fit(model, owners, config, split: Split, workdir, *, image_sizes, export, sh
         shown: Names of the losses on the progress bar.
         callbacks: Further callbacks; they run before the checkpoint is written.
     """
-    train, data = config.train, config.data
+    train = config.train
     interval = train.steps_per_checkpoint
     checkpointer = Checkpointer(Path(workdir) / "checkpoints", owners)
     step = checkpointer.restore()
     if step:
         print(f"{workdir}: going on from step {step}")
+    first = replicas.is_first_worker()
     if step >= train.steps:
         print(f"{workdir}: already trained for {step} steps")
-        export(step)
+        if first:
+            export(step)
         return
-    batches = split.train_batches(
-        batch_size=train.batch_size,
-        image_sizes=image_sizes,
-        max_words=data.max_words,
-        seed=config.seed,
-        start=step * train.batch_size,
-        flip=data.flip,
-        crop_jitter=data.crop_jitter,
-        exchange_words=data.exchange_words,
-    )
+    writers = [
+        TrainingProgress(train.steps, step, shown),
+        NetworkFacts(),
+        MetricsWriter(workdir, step, interval, train.batch_size),
+        *callbacks,
+        SaveCheckpoint(checkpointer, interval, export),
+    ]
     model.fit(
-        batches,
+        batches(split, config, image_sizes, step),
         initial_epoch=step // interval,
         epochs=train.steps // interval,
         steps_per_epoch=interval,
         verbose=0,
         shuffle=False,
-        callbacks=[
-            TrainingProgress(train.steps, step, shown),
-            MetricsWriter(workdir, step, interval, train.batch_size),
-            *callbacks,
-            SaveCheckpoint(checkpointer, interval, export),
-        ],
+        callbacks=writers if first else [],
     )
 
 
