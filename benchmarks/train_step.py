@@ -1,0 +1,126 @@
+"""Speed and memory of one training step of a GAN preset, on random batches; needs no data set.
+
+    python -m benchmarks.train_step --config=configs/cub_attngan2.py --batch=4 --jit_compile \
+        --config.train.damsm_weight=0
+
+Steps take turns with a large float32 convolution, so that `fraction_of_peak` compares the two as
+the machine was during the run. Its numerator counts the step as the papers write it down, whatever
+the code saves, and its denominator is float32's even where the step computes in bfloat16. Image
+encoders have random weights; `damsm_weight=0` leaves them out. The last line is JSON.
+"""
+
+import json
+import statistics
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import flags
+from ml_collections import config_flags
+
+from benchmarks.flops import executed_flops, nominal_flops
+from benchmarks.machine import LargeConvolution, peak_memory_mb
+from data_pipeline.errors import run
+from t2i_tf import build
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, a file in configs/.")
+BATCH = flags.DEFINE_integer("batch", None, "Images a step; the config's if left out.", 2)
+JIT_COMPILE = flags.DEFINE_boolean("jit_compile", None, "XLA; the config's if left out.")
+STEPS = flags.DEFINE_integer("steps", 15, "Timed steps.", 1)
+
+VOCABULARY, WARM_UP = 5450, 2
+
+
+def main(_):
+    config = CONFIG.value.copy_and_resolve_references()
+    for flag, name in ((BATCH, "batch_size"), (JIT_COMPILE, "jit_compile")):
+        if flag.value is not None:
+            config.train[name] = flag.value
+    figures = measure(config)
+    print(f"{config.name}, {config.train.precision}, jit_compile={config.train.jit_compile}")
+    for name, value in table(figures).items():
+        print(f"  {name:24}{value}")
+    shown = ("step_seconds", "images_per_second", "fraction_of_peak", "peak_memory_mb")
+    result = {name: figures[name] for name in shown}
+    print(json.dumps({**result, "config": config.name, "batch": config.train.batch_size}))
+
+
+def measure(config):
+    """Figures by name, in seconds, MB and operations."""
+    keras.utils.set_random_seed(config.seed)
+    tf.config.experimental.enable_op_determinism()  # as in training
+    encoders = build.text_encoder(config, VOCABULARY), build.image_encoder(config, False)
+    model = build.attngan(config, encoders)
+    batch = random_batch(config, model.generator.image_sizes)
+    figures = {"model_memory_mb": peak_memory_mb(), "batch": config.train.batch_size}
+    figures["flops"] = nominal_flops(model.train_step, batch)
+    figures["executed_flops"] = executed_flops(model.train_step, batch)
+    step, convolution = stepper(model, batch), LargeConvolution()
+    for _ in range(WARM_UP):
+        step()
+    seconds, rates = [], []
+    for _ in range(STEPS.value):
+        seconds.append(step())
+        rates.append(convolution.rate())
+    figures["step_seconds"] = statistics.median(seconds)
+    figures["convolution_flops_per_second"] = statistics.median(rates)
+    figures["images_per_second"] = config.train.batch_size / figures["step_seconds"]
+    figures["flops_per_second"] = figures["flops"] / figures["step_seconds"]
+    figures["fraction_of_peak"] = (
+        figures["flops_per_second"] / figures["convolution_flops_per_second"]
+    )
+    figures["peak_memory_mb"] = peak_memory_mb()
+    return figures
+
+
+def table(figures):
+    """The figures in words."""
+    batch, giga = figures["batch"], 1e9
+    return {
+        f"step of batch {batch}": f"{figures['step_seconds']:.3f} s, median of {STEPS.value}",
+        "images": f"{figures['images_per_second']:.2f} a second",
+        "operations an image": f"{figures['flops'] / batch / giga:.1f} GFLOP, of which "
+        f"{figures['executed_flops'] / batch / giga:.1f} are carried out",
+        "rate": f"{figures['flops_per_second'] / giga:.0f} GFLOP/s",
+        "large convolution": f"{figures['convolution_flops_per_second'] / giga:.0f} GFLOP/s",
+        "fraction of that peak": f"{figures['fraction_of_peak']:.3f}",
+        "peak memory": f"{figures['peak_memory_mb']:.0f} MB, "
+        f"{figures['model_memory_mb']:.0f} before the first step",
+    }
+
+
+def random_batch(config, image_sizes):
+    """A batch as `Split.train_batches` gives them, of random images and captions."""
+    rng = np.random.default_rng(0)
+    rows, words = config.train.batch_size, config.data.max_words
+    lengths = rng.integers(min(6, words), words + 1, [rows, 1])
+    tokens = rng.integers(1, VOCABULARY, [rows, words], "int32") * (np.arange(words) < lengths)
+    images = (rng.uniform(-1, 1, [rows, side, side, 3]) for side in image_sizes)
+    batch = {
+        "images": tuple(image.astype("float32") for image in images),
+        "tokens": tokens,
+        "class_id": np.arange(rows, dtype="int32"),
+        "index": np.arange(rows),
+    }
+    if config.data.exchange_words:
+        batch["wrong_tokens"] = np.roll(tokens, 1, axis=1)
+    return tf.nest.map_structure(tf.constant, batch)
+
+
+def stepper(model, batch):
+    """A function that trains the model for one step on the batch and returns the seconds."""
+    model.make_train_function()
+    batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
+
+    def step():
+        start = time.perf_counter()
+        float(model.train_function(batches)["g_loss"])
+        return time.perf_counter() - start
+
+    return step
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    run(main)
