@@ -126,7 +126,7 @@ def inception_v3_trunk(weights="imagenet"):
                 copies[variable.name].assign(variable)
     pooled = ops.mean(network.get_layer("Mixed_7c").output, axis=(1, 2))
     regions = network.get_layer("Mixed_6e").output
-    return keras.Model(network.inputs, (regions, pooled), name="inception_v3")
+    return keras.Model(network.input, (regions, pooled), name="inception_v3")
 
 
 def _torchvision_names(network):

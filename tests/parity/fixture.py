@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import lzma
 from pathlib import Path
 from unittest import mock
 
@@ -14,13 +15,13 @@ DIRECTORY = Path(__file__).parents[1] / "fixtures" / "reference"
 
 
 class Fixture:
-    """Arrays of one reference run, its config and the tolerances that it sets."""
+    """Arrays of one reference run, what the manifest says of it and the tolerances that it sets."""
 
     def __init__(self, name):
-        facts = json.loads((DIRECTORY / "manifest.json").read_text())[name]
-        self.config, self.own_error = facts["config"], facts["f64_diff"]
+        self.facts = json.loads((DIRECTORY / "manifest.json").read_text())[name]
+        self.config, self.own_error = self.facts["config"], self.facts["f64_diff"]
         with np.load(DIRECTORY / f"{name}.npz") as arrays:
-            self.arrays = dict(arrays)
+            self.arrays = {key: _single(array) for key, array in arrays.items()}
 
     def __getitem__(self, key):
         return self.arrays[key]
@@ -35,6 +36,34 @@ class Fixture:
 
 
 load = functools.cache(Fixture)
+
+
+def _single(array):
+    """float32 arrays whose values float16 holds exactly are stored as such."""
+    return array.astype("float32") if array.dtype == "float16" else array
+
+
+@functools.cache
+def published_models():
+    """The state dicts of the published models: {model: {key: shape}}."""
+    models = json.loads(lzma.decompress((DIRECTORY / "keys.json.xz").read_bytes()))["models"]
+    return {model: {key: tuple(shape) for key, shape in keys} for model, keys in models.items()}
+
+
+def stored_part(array, part):
+    """What a fixture keeps of a big output `[B, h, w, C]`.
+
+    Args:
+        array: The output.
+        part: `"subK"`, every K-th pixel; `"crop"`, 32x32 pixels at the right border; `""`, all.
+    """
+    if part == "crop":
+        side = array.shape[1]
+        return array[:, side // 4 : side // 4 + 32, side - 32 :]
+    if part:
+        step = int(part.removeprefix("sub"))
+        return array[:, ::step, ::step]
+    return array
 
 
 def channels_last(array):

@@ -4,6 +4,7 @@ A case returns a fixture, what the component gives and what the published code g
 """
 
 import functools
+import zlib
 
 import keras
 import numpy as np
@@ -13,11 +14,13 @@ from t2i_tf.attention import TextualAttention, word_region_attention
 from t2i_tf.layers import ConditioningAugmentation
 from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator
+from t2i_tf.networks.image_encoder import build_image_encoder, resize_bilinear
 from t2i_tf.networks.text_encoder import TextEncoder
 from tests.parity.fixture import (
     all_channels_last,
     channels_last,
     load,
+    published_models,
     running_statistics,
     unbiased_running_variance,
 )
@@ -40,6 +43,75 @@ def text_encoder_case(cell):
     assert not np.any(words[:, length:])
     actual = {"words_emb": words[:, :length], "sent_emb": sentence}
     return fixture, actual, all_channels_last(fixture.group("out/"))
+
+
+RECIPE = {  # of CNN_ENCODER's weights, from standard normal z; the first that matches the key
+    "conv.weight": lambda z: _centred(1.7 * z / np.sqrt(z[0].size)),
+    "bn.weight": lambda z: 1 + 0.2 * z,
+    "bn.bias": lambda z: -0.1 + 0.2 * z,
+    "running_mean": lambda z: 0.2 * z,
+    "running_var": lambda z: np.exp(0.3 * z),
+    "emb_features.weight": lambda z: z / np.sqrt(768),
+    "emb_cnn_code.weight": lambda z: z / np.sqrt(2048),
+    "emb_cnn_code.bias": lambda z: 0.1 * z,
+}
+
+
+def _centred(kernels):
+    return kernels - kernels.mean(axis=(1, 2, 3), keepdims=True)
+
+
+@functools.cache
+def image_encoder_weights():
+    """The state dict that the published image encoder ran with: random, so not worth storing."""
+    fixture, state = load("image_encoder"), {}
+    for key, shape in published_models()["image_encoder (CNN_ENCODER(256))"].items():
+        if key.endswith("num_batches_tracked"):
+            continue
+        if key.startswith("emb_"):
+            shape = (fixture.config["nef"], *shape[1:])
+        seed = zlib.crc32(key.encode()) ^ fixture.facts["seed"]
+        z = np.random.Generator(np.random.PCG64(seed)).standard_normal(shape)
+        rule = next(rule for end, rule in RECIPE.items() if key.endswith(end))
+        state[key] = rule(z).astype("float32")
+    return state
+
+
+@functools.cache
+def image_encoder(align_corners):
+    network = build_image_encoder(
+        "inception_v3",
+        load("image_encoder").config["nef"],
+        weights="random",
+        align_corners=align_corners,
+    )
+    network(keras.Input((299, 299, 3)))
+    reference_weights.assign_image_encoder(network, image_encoder_weights())
+    return network
+
+
+def image_encoder_case(image_size, align_corners):
+    """The outputs, and mean and standard deviation of layers on the way in units of the latter."""
+    fixture, network = load("image_encoder"), image_encoder(align_corners)
+    images = pictures(fixture, f"image{image_size}")
+    regions, code = network(images)
+    layers = [network.trunk.get_layer(name).output for name in fixture.facts["probes"]]
+    resized = resize_bilinear(images, network.input_size, align_corners)
+    outputs = [np.array(x, "float64") for x in keras.Model(network.trunk.input, layers)(resized)]
+    run = f"{image_size}_align" if align_corners else str(image_size)
+    expected = all_channels_last(fixture.group(f"out/{run}/"))
+    stds = expected["probe_stats"][:, 1:]
+    actual = {
+        "features": regions,
+        "cnn_code": code,
+        "probe_stats": np.array([(x.mean(), x.std()) for x in outputs]) / stds,
+    }
+    expected["probe_stats"] = expected["probe_stats"] / stds
+    return (
+        fixture,
+        {f"{run}/{k}": v for k, v in actual.items()},
+        {f"{run}/{k}": v for k, v in expected.items()},
+    )
 
 
 def textual_attention_case():
@@ -87,7 +159,14 @@ def condition_case():
 def generator(fixture, state):
     """A generator of a fixture's size, with weights."""
     c, words = fixture.config, channels_last(fixture["in/words_emb"])
-    network = Generator(c["BRANCH_NUM"], c["GF_DIM"], c["Z_DIM"], c["CONDITION_DIM"], c["R_NUM"])
+    network = Generator(
+        c["BRANCH_NUM"],
+        c["GF_DIM"],
+        c["Z_DIM"],
+        c["CONDITION_DIM"],
+        c["R_NUM"],
+        image_heads="last" if "img_net.img.0.weight" in state else "all",
+    )
     inputs = (
         fixture["in/sent_emb"],
         words,
@@ -108,8 +187,8 @@ def generated(network, inputs, training=False):
     return named | {f"att{i}": attention for i, attention in enumerate(drawn["attention"])}
 
 
-def generator_case(stages):
-    fixture = load(f"generator_b{stages}")
+def generator_case(name):
+    fixture = load(f"generator_{name}")
     actual = generated(*generator(fixture, fixture.group("w/")))
     expected = {k: v for k, v in fixture.group("out/").items() if not k.startswith("train/")}
     return fixture, actual, all_channels_last(expected)
@@ -137,7 +216,8 @@ def pictures(fixture, name):
 
 def discriminator(fixture, image_size, state):
     """A discriminator of a fixture's width, with weights."""
-    network = Discriminator(image_size, fixture.config["DF_DIM"])
+    unconditional = any(key.startswith("UNCOND_DNET") for key in state)
+    network = Discriminator(image_size, fixture.config["DF_DIM"], unconditional=unconditional)
     network(keras.Input((image_size, image_size, 3)), keras.Input(fixture["in/sent_emb"].shape[1:]))
     reference_weights.assign_discriminator(network, state)
     return network
@@ -168,14 +248,20 @@ def discriminator_case(image_size, mode):
 CASES = {
     "text encoder, LSTM": functools.partial(text_encoder_case, "lstm"),
     "text encoder, GRU": functools.partial(text_encoder_case, "gru"),
+    "image encoder, 64 px": functools.partial(image_encoder_case, 64, False),
+    "image encoder, 64 px, corners aligned": functools.partial(image_encoder_case, 64, True),
+    "image encoder, 256 px": functools.partial(image_encoder_case, 256, False),
+    "image encoder, 256 px, corners aligned": functools.partial(image_encoder_case, 256, True),
+    "image encoder, 299 px": functools.partial(image_encoder_case, 299, False),
     "textual attention": textual_attention_case,
     "DAMSM's attention": damsm_attention_case,
     "conditioning augmentation": condition_case,
-    "generator, 1 stage": functools.partial(generator_case, 1),
-    "generator, 2 stages": functools.partial(generator_case, 2),
+    "generator, 1 stage": functools.partial(generator_case, "b1"),
+    "generator, 2 stages": functools.partial(generator_case, "b2"),
     "generator, 2 stages, training": generator_in_training_case,
-    "generator, 3 stages": functools.partial(generator_case, 3),
-    "generator, 4 stages": functools.partial(generator_case, 4),
+    "generator, 3 stages": functools.partial(generator_case, "b3"),
+    "generator, 4 stages": functools.partial(generator_case, "b4"),
+    "generator, 3 stages, last image only": functools.partial(generator_case, "dcgan"),
     "discriminator, 64 px": functools.partial(discriminator_case, 64, "eval"),
     "discriminator, 64 px, training": functools.partial(discriminator_case, 64, "train"),
     "discriminator, 128 px": functools.partial(discriminator_case, 128, "eval"),

@@ -1,10 +1,19 @@
+import re
+
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator
-from t2i_tf.networks.image_encoder import AveragePoolingWithPadding, build_image_encoder
+from t2i_tf.networks.image_encoder import (
+    AveragePoolingWithPadding,
+    build_image_encoder,
+    resize_bilinear,
+)
 from t2i_tf.networks.text_encoder import TextEncoder
+from tests.parity.fixture import published_models
 
 
 @pytest.mark.parametrize("unroll", [False, True])
@@ -83,14 +92,91 @@ def test_average_pooling_counts_the_padding():
     np.testing.assert_allclose(pooled[0, :, :, 0] * 9, [[4, 6, 4], [6, 9, 6], [4, 6, 4]], rtol=1e-6)
 
 
-def test_inception_encoder_has_the_published_shapes(rng):
-    encoder = build_image_encoder("inception_v3", 16, weights="random")
-    regions, code = encoder(rng.uniform(-1, 1, size=(1, 64, 64, 3)).astype("f"))
+@pytest.mark.parametrize(
+    "align_corners, row",
+    [(True, [0, 1, 2, 3, 4, 5, 6]), (False, [0, 5 / 7, 13 / 7, 3, 29 / 7, 37 / 7, 6])],
+)
+def test_bilinear_resize_by_hand(align_corners, row):
+    images = tf.broadcast_to(tf.constant([0.0, 2.0, 4.0, 6.0])[:, None], (1, 4, 4, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        resized = resize_bilinear(images, 7, align_corners)
+    np.testing.assert_allclose(resized[0, :, :, 0], np.broadcast_to(row, (7, 7)), atol=1e-5)
+    # Every new pixel is a mean of old ones.
+    np.testing.assert_allclose(tf.reduce_sum(tape.gradient(resized, images)), 7 * 7, rtol=1e-6)
+    assert resize_bilinear(images, 4, align_corners) is images
+
+
+@pytest.fixture(scope="module")
+def inception():
+    encoder = build_image_encoder("inception_v3", 16, weights="random", align_corners=True)
+    encoder(keras.Input((64, 64, 3)))
+    return encoder
+
+
+@pytest.fixture(scope="module")
+def keras_inception(tmp_path_factory):
+    """Keras' Inception v3 with random weights and statistics, and their file."""
+    network = keras.applications.InceptionV3(include_top=False, weights=None)
+    rng = np.random.default_rng(0)
+    for variable in network.non_trainable_variables:
+        variable.assign(rng.uniform(0.5, 1.5, size=variable.shape))
+    file = tmp_path_factory.mktemp("inception") / "inception.weights.h5"
+    network.save_weights(file)
+    return network, file
+
+
+def in_order_of_creation(network, kind):
+    """Keras numbers the layers that it names itself."""
+    layers = [layer for layer in network.layers if isinstance(layer, kind)]
+    return sorted(layers, key=lambda layer: int("0" + re.search(r"_?(\d*)$", layer.name)[1]))
+
+
+@pytest.mark.parametrize("source", ["file", "imagenet"])
+def test_inception_takes_keras_weights(source, keras_inception, monkeypatch):
+    network, file = keras_inception
+    published = "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    monkeypatch.setattr(
+        "keras.src.utils.file_utils.get_file", lambda name, *_, **__: {published: str(file)}[name]
+    )
+    weights = str(file) if source == "file" else "imagenet"
+    encoder = build_image_encoder("inception_v3", 16, weights=weights)
+    layers = encoder.trunk.get_layer
+    keys = published_models()["image_encoder (CNN_ENCODER(256))"]
+    names = [key.removesuffix(".weight") for key in keys if key.endswith("conv.weight")]
+    for name, layer in zip(names, in_order_of_creation(network, keras.layers.Conv2D), strict=True):
+        np.testing.assert_array_equal(layers(name).kernel, layer.kernel)
+    norms = in_order_of_creation(network, keras.layers.BatchNormalization)
+    for name, layer in zip(names, norms, strict=True):
+        norm = layers(name.removesuffix("conv") + "bn")
+        np.testing.assert_array_equal(norm.moving_mean, layer.moving_mean)
+        np.testing.assert_array_equal(norm.moving_variance, layer.moving_variance)
+        assert np.all(norm.gamma == 1)
+    # The first convolutions come before any pooling that torchvision does differently.
+    images = np.random.default_rng(1).uniform(-1, 1, size=(1, 299, 299, 3)).astype("f")
+    same = keras.Model(encoder.trunk.input, layers("Conv2d_2b_3x3").output)
+    stem = in_order_of_creation(network, keras.layers.Activation)[2]
+    expected = keras.Model(network.input, stem.output)(images)
+    np.testing.assert_allclose(same(images), expected, atol=1e-5)
+
+
+def test_inception_survives_saving(inception, tmp_path):
+    inception.save_weights(tmp_path / "image.weights.h5")
+    again = build_image_encoder("inception_v3", 16, weights="random", align_corners=True)
+    again(keras.Input((64, 64, 3)))
+    again.load_weights(tmp_path / "image.weights.h5")
+    for mine, loaded in zip(inception.variables, again.variables, strict=True):
+        np.testing.assert_array_equal(mine, loaded)
+    assert [v.path for v in inception.trunk.variables] == [v.path for v in again.trunk.variables]
+
+
+def test_inception_encoder_has_the_published_shapes(inception, rng):
+    regions, code = inception(rng.uniform(-1, 1, size=(1, 64, 64, 3)).astype("f"))
     assert regions.shape == (1, 17, 17, 16)
     assert code.shape == (1, 16)
-    assert encoder.trunk.output_shape == [(None, 17, 17, 768), (None, 2048)]
-    assert [v.path for v in encoder.trainable_variables] == [
-        v.path for layer in (encoder.regions, encoder.code) for v in layer.trainable_variables
+    assert inception.trunk.output_shape == [(None, 17, 17, 768), (None, 2048)]
+    assert [v.path for v in inception.trainable_variables] == [
+        v.path for layer in (inception.regions, inception.code) for v in layer.trainable_variables
     ]
 
 
