@@ -92,18 +92,36 @@ def assign_image_encoder(network: keras.Model, state: Mapping[str, np.ndarray]) 
     """
     if network.trunk.name != "inception_v3":
         raise ValueError(f"the reference has the trunk 'inception_v3', got {network.trunk.name!r}")
-    sources = []
-    for layer in network.trunk.layers:  # named as torchvision's modules
-        if isinstance(layer, keras.layers.Conv2D):
-            sources.append(_conv(layer.kernel, f"{layer.name}.weight"))
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            sources += _batch_norm(layer, layer.name)
-    sources += [
+    sources = [
+        *_inception_v3(network.trunk),
         _conv(network.regions.kernel, "emb_features.weight"),
         _dense(network.code.kernel, "emb_cnn_code.weight"),
         _vector(network.code.bias, "emb_cnn_code.bias"),
     ]
     _assign("image encoder", sources, state)
+
+
+def assign_inception_v3(trunk: keras.Model, state: Mapping[str, np.ndarray]) -> None:
+    """Sets an `inception_v3_trunk` to the weights of torchvision's Inception v3.
+
+    Args:
+        trunk: The trunk.
+        state: The state dict's arrays by key, without those of the heads (`AuxLogits`, `fc`).
+
+    Raises:
+        UserError: Keys are missing, unknown or misshapen.
+    """
+    _assign("Inception v3", _inception_v3(trunk), state)
+
+
+def _inception_v3(trunk) -> list[_Source]:
+    sources = []
+    for layer in trunk.layers:  # named as torchvision's modules
+        if isinstance(layer, keras.layers.Conv2D):
+            sources.append(_conv(layer.kernel, f"{layer.name}.weight"))
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            sources += _batch_norm(layer, layer.name)
+    return sources
 
 
 def assign_generator(network: keras.Model, state: Mapping[str, np.ndarray]) -> None:

@@ -1,0 +1,124 @@
+"""Fréchet distance between the features of two sets of pictures (FID).
+
+Pure NumPy in float64; the features come from the networks of `t2i_tf.metrics.inception`.
+"""
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from data_pipeline.errors import UserError
+
+
+class FeatureStatistics:
+    """Count, mean and covariance of features that come in batches, in constant memory.
+
+    Args:
+        dim: D, the number of features of a picture.
+
+    Attributes:
+        count: Pictures so far, N.
+        mean: float64 `[D]`.
+    """
+
+    def __init__(self, dim: int):
+        self.count = 0
+        self.mean = np.zeros(dim)
+        self._scatter = np.zeros((dim, dim))  # the sum of (x - mean) (x - mean)^T
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """The sample covariance, float64 `[D, D]`, as `np.cov(features, rowvar=False)`.
+
+        Raises:
+            ValueError: There are fewer than two pictures.
+        """
+        if self.count < 2:
+            raise ValueError(f"a covariance needs at least two pictures, got {self.count}")
+        return self._scatter / (self.count - 1)
+
+    def update(self, features: np.ndarray) -> None:
+        """Adds the features `[B, D]` of further pictures."""
+        features = np.asarray(features, np.float64)
+        if len(features):
+            mean = features.mean(axis=0)
+            rows = features - mean
+            self._add(len(features), mean, rows)
+
+    def merge(self, other: "FeatureStatistics") -> None:
+        """Adds what another accumulator has seen."""
+        if other.count:
+            self._scatter += other._scatter
+            self._add(other.count, other.mean, np.zeros((0, len(self.mean))))
+
+    def _add(self, count, mean, rows):
+        """Pairwise update of Chan, Golub and LeVeque (1979); `rows` are about their own mean."""
+        total = self.count + count
+        difference = mean - self.mean
+        between = np.sqrt(self.count * count / total) * difference
+        rows = np.concatenate([rows, between[None]])
+        self._scatter += rows.T @ rows
+        self.mean = self.mean + difference * (count / total)
+        self.count = total
+
+    def save(self, path: str | Path) -> None:
+        """Writes an .npz file, whole or not at all."""
+        partial = Path(path).with_name(f".{Path(path).name}.partial-{os.getpid()}")
+        with partial.open("wb") as file:
+            np.savez(file, count=self.count, mean=self.mean, scatter=self._scatter)
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "FeatureStatistics":
+        """Reads what `save` wrote.
+
+        Raises:
+            UserError: The file is no such file.
+        """
+        try:
+            with np.load(path) as content:
+                statistics = cls(len(content["mean"]))
+                statistics.count = int(content["count"])
+                statistics.mean = content["mean"]
+                statistics._scatter = content["scatter"]
+        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise UserError(
+                f"{path} holds no statistics of features ({error}): delete it, and it is made again"
+            ) from error
+        return statistics
+
+
+def frechet_distance(
+    mean_1: np.ndarray, covariance_1: np.ndarray, mean_2: np.ndarray, covariance_2: np.ndarray
+) -> float:
+    """Squared Fréchet distance of two Gaussians (Heusel et al., 2017, equation 6).
+
+    |m1 - m2|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2)). The trace of the last term is that of
+    (C1^(1/2) C2 C1^(1/2))^(1/2), which is symmetric: its eigenvalues are exact where the general
+    matrix square root of the published code fails on singular covariances, adds 1e-6 to their
+    diagonals and drops imaginary parts. On regular ones both agree.
+
+    Args:
+        mean_1: `[D]`.
+        covariance_1: Symmetric, positive semidefinite `[D, D]`.
+        mean_2: `[D]`.
+        covariance_2: As `covariance_1`.
+    """
+    values, vectors = np.linalg.eigh(np.asarray(covariance_1, np.float64))
+    root = (vectors * _roots(values)) @ vectors.T
+    product = np.linalg.eigvalsh(root @ covariance_2 @ root)
+    difference = np.asarray(mean_1, np.float64) - mean_2
+    spread = np.trace(covariance_1) + np.trace(covariance_2) - 2.0 * _roots(product).sum()
+    return float(max(difference @ difference + spread, 0.0))
+
+
+def fid(one: FeatureStatistics, other: FeatureStatistics) -> float:
+    """The Fréchet distance between two sets of pictures."""
+    return frechet_distance(one.mean, one.covariance, other.mean, other.covariance)
+
+
+def _roots(eigenvalues):
+    """Square roots of eigenvalues that rounding may have brought below zero."""
+    return np.sqrt(np.maximum(eigenvalues, 0.0))

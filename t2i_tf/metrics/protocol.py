@@ -1,0 +1,247 @@
+"""From pictures to figures: Inception Score, FID and R-precision in one pass."""
+
+import dataclasses
+import hashlib
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data_pipeline.dataset import Split
+from data_pipeline.errors import UserError
+from data_pipeline.tfrecord import shard_paths
+from t2i_tf import __version__, model_directory
+from t2i_tf.metrics import inception, r_precision, streams
+from t2i_tf.metrics.features import Extractor, file_sha256
+from t2i_tf.metrics.fid import FeatureStatistics, fid
+from t2i_tf.metrics.inception_score import SPLITS
+from t2i_tf.metrics.scores import Scores, measure
+
+INCEPTION_SCORE, FID, R_PRECISION = METRICS = ("is", "fid", "r_precision")
+
+
+def choose_metrics(
+    asked: Sequence[str] | None, of_model: bool, has_real: bool, sources: Sequence[str]
+) -> Sequence[str]:
+    """The metrics to measure: those asked for, or all that can be had.
+
+    Args:
+        asked: What the user wants, None for all.
+        of_model: Whether a model draws the pictures, whose captions are known then.
+        has_real: Whether there are real pictures.
+        sources: Where the networks come from, see `inception.load`.
+
+    Raises:
+        UserError: One is unknown or cannot be had.
+    """
+    if not sources:
+        raise UserError("--inception names no network")
+    problems = {}
+    if all(source == inception.DAMSM for source in sources):
+        problems[INCEPTION_SCORE] = "a network that knows classes in --inception, damsm knows none"
+    if not has_real:
+        problems[FID] = "real pictures to compare with: give --data_dir"
+    if not of_model:
+        problems[R_PRECISION] = "the captions of the pictures: it measures --model_dir only"
+    for metric in asked or ():
+        if metric not in METRICS:
+            raise UserError(f"--metrics: {metric!r} is none of {', '.join(METRICS)}")
+        if metric in problems:
+            raise UserError(f"--metrics={metric} needs {problems[metric]}")
+    chosen = asked or [metric for metric in METRICS if metric not in problems]
+    if not chosen:
+        raise UserError(f"nothing to measure: {FID} needs {problems[FID]}")
+    return chosen
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """A DAMSM that judges R-precision.
+
+    Attributes:
+        name: Whose it is.
+        model: A `ModelDirectory` with an image encoder.
+        extractor: That encoder's codes.
+    """
+
+    name: str
+    model: model_directory.ModelDirectory
+    extractor: Extractor
+
+    @classmethod
+    def load(cls, name: str, directory: str | Path) -> "Judge":
+        """Loads a model directory's encoders.
+
+        Raises:
+            UserError: It lacks them.
+        """
+        weights = model_directory.weights_file(model_directory.find(directory), "image_encoder")
+        if not weights.is_file():
+            raise UserError(
+                f"{directory} has no image encoder ({weights.name}), which r_precision and "
+                "--inception=damsm need: leave them out, as in --metrics=is,fid"
+            )
+        model = model_directory.load(directory, need=("image_encoder",))
+        return cls(name, model, inception.damsm(model.image_encoder, directory))
+
+
+class RealSet:
+    """The real pictures of a data set's test split.
+
+    Args:
+        data_dir: The data set.
+
+    Attributes:
+        split: The `Split`.
+        name: `<dataset>-test`.
+        sha256: That of its shards.
+    """
+
+    def __init__(self, data_dir: str | Path):
+        self.split = Split(data_dir, "test")
+        dataset = self.split.info.dataset
+        self.name = f"{dataset}-test"
+        self.sha256 = file_sha256(*shard_paths(data_dir, dataset, "test"))
+
+    def statistics(
+        self, extractor: Extractor, size: int, batch_size: int, folder: Path
+    ) -> FeatureStatistics:
+        """The statistics by a network; read from `folder`, where the first call keeps them."""
+        parts = (self.sha256, size, extractor.sha256, extractor.resize)
+        key = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+        path = folder / f"real_{extractor.scale}_{key}.npz"
+        if path.is_file():
+            return FeatureStatistics.load(path)
+        statistics = self._scores(extractor, size, batch_size, statistics=True).statistics
+        statistics.save(path)
+        return statistics
+
+    def codes(self, extractor: Extractor, size: int, batch_size: int) -> np.ndarray:
+        """The features of all pictures, `[N, D]`."""
+        return self._scores(extractor, size, batch_size, codes=True).codes
+
+    def _scores(self, extractor, size, batch_size, **kept):
+        scores = Scores(extractor, len(self.split), **kept)
+        pictures = streams.real_pictures(self.split, size, batch_size)
+        measure(pictures, len(self.split), [scores], f"real pictures ({extractor.scale})")
+        return scores
+
+
+def evaluate(
+    pictures: streams.Pictures,
+    metrics: Collection[str],
+    extractors: Sequence[Extractor],
+    real: RealSet | None,
+    judges: Sequence[Judge],
+    batch_size: int,
+    folder: Path,
+) -> dict:
+    """Measures pictures and returns what `report.write` takes, without `of`.
+
+    Args:
+        pictures: What to measure.
+        metrics: Of `METRICS`.
+        extractors: Networks of Inception Score and FID; the former skips those without classes.
+        real: The real pictures, which FID and R-precision need.
+        judges: DAMSMs that judge R-precision; the pictures must have a plan then.
+        batch_size: Real pictures a batch.
+        folder: Where the statistics of the real pictures are kept.
+
+    Raises:
+        UserError: There are too few pictures or classes for a figure.
+    """
+    if judges:
+        _check_plan(pictures.plan)
+    judging = [judge.extractor for judge in judges]
+    scores = {
+        extractor: Scores(
+            extractor,
+            pictures.count,
+            inception_score=(
+                INCEPTION_SCORE in metrics and extractor in extractors and extractor.classes > 0
+            ),
+            statistics=FID in metrics and extractor in extractors,
+            codes=extractor in judging,
+        )
+        for extractor in dict.fromkeys([*extractors, *judging])
+    }
+    known = {
+        extractor: real.statistics(extractor, pictures.size, batch_size, folder)
+        for extractor in (extractors if FID in metrics else ())
+    }
+    measure(pictures.batches, pictures.count, scores.values(), "pictures")
+    return {
+        "version": __version__,
+        "pictures": {"count": pictures.count, "size": pictures.size, **pictures.about},
+        "real": real
+        and {
+            "name": real.name,
+            "count": len(real.split),
+            "sha256": real.sha256,
+            "crop": f"central {pictures.size} of {real.split.info.stored_size} px",
+        },
+        "networks": [_network(scores[e], known.get(e)) for e in extractors],
+        "r_precision": [
+            _judgement(judge, scores[judge.extractor].codes, pictures, real, batch_size)
+            for judge in judges
+        ],
+    }
+
+
+def _check_plan(plan):
+    if len(plan.texts) < r_precision.FOLDS:
+        raise UserError(
+            f"R-precision needs at least {r_precision.FOLDS} pictures, not {len(plan.texts)}"
+        )
+    if len(np.unique(plan.class_ids)) < 2:
+        raise UserError("R-precision needs captions of two classes, the test split has one")
+
+
+def _network(scores, known):
+    extractor = scores.extractor
+    figures = {
+        name: getattr(extractor, name) for name in ("scale", "name", "weights", "sha256", "resize")
+    }
+    if scores.inception_score is not None:
+        mean, std = scores.inception_score.result()
+        figures["inception_score"] = {
+            "mean": mean,
+            "std": std,
+            "splits": SPLITS,
+            "pictures": scores.scored,
+        }
+    if known is not None:
+        figures["fid"] = fid(scores.statistics, known)
+    return figures
+
+
+def _judgement(judge, codes, pictures, real, batch_size):
+    """R-precision of the pictures; beside it what the encoders make of the real ones."""
+    plan = pictures.plan
+    sentences = r_precision.sentence_codes(judge.model, plan.texts)
+    mean, std = r_precision.fold_r_precision(codes, sentences, plan.class_ids)
+    texts, class_ids = streams.first_captions(real.split)
+    real_codes = real.codes(judge.extractor, pictures.size, batch_size)
+    real_sentences = r_precision.sentence_codes(judge.model, texts)
+    return {
+        "judge": judge.name,
+        "weights": judge.extractor.weights,
+        "sha256": judge.extractor.sha256,
+        "mean": mean,
+        "std": std,
+        "folds": r_precision.FOLDS,
+        "wrong_captions": _wrong_captions(plan.class_ids),
+        "real": {
+            "wrong_captions": _wrong_captions(class_ids),
+            "r_precision": r_precision.r_precision(real_codes, real_sentences, class_ids),
+            "recall_at_1": r_precision.recall_at_k(real_codes, real_sentences, 1),
+            "recall_at_5": r_precision.recall_at_k(real_codes, real_sentences, 5),
+            "of": len(texts),
+        },
+    }
+
+
+def _wrong_captions(class_ids):
+    """How many wrong captions R-precision finds for every picture."""
+    _, sizes = np.unique(class_ids, return_counts=True)
+    return int(min(r_precision.WRONG, len(class_ids) - sizes.max()))
