@@ -183,8 +183,9 @@ class AttnGAN(Trainer):
         first = index[0] - tf.cast(replicas.position() * rows, index.dtype)
         seed = tf.stack([tf.cast(self.seed, first.dtype), first])
         for number in purpose:
-            seed = tf.random.fold_in(seed, number)
-        return replicas.own_rows(draw([rows * replicas.count(), width], seed))
+            seed = tf.random.fold_in(seed, number, alg="philox")
+        everyones = draw([rows * replicas.count(), width], seed, alg="philox")
+        return replicas.own_rows(everyones)
 
     def _augment(self, images, index, *purpose):
         if not self.diffaugment:

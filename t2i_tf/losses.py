@@ -5,12 +5,13 @@ from keras import ops
 
 from t2i_tf.attention import MASKED, word_region_attention
 
-# By kind: the loss of a logit that should say real, of one that should say fake, and of an image's
-# logits for its generator.
-ADVERSARIAL = {
-    "cross_entropy": (lambda x: ops.softplus(-x), ops.softplus, lambda x: ops.softplus(-x)),
-    "hinge": (lambda x: ops.relu(1.0 - x), lambda x: ops.relu(1.0 + x), lambda x: -x),
-}
+
+def _should_be_real(logits, kind):
+    return ops.softplus(-logits) if kind == "cross_entropy" else ops.relu(1.0 - logits)
+
+
+def _should_be_fake(logits, kind):
+    return ops.softplus(logits) if kind == "cross_entropy" else ops.relu(1.0 + logits)
 
 
 def discriminator_loss(
@@ -41,19 +42,28 @@ def discriminator_loss(
     Returns:
         A scalar.
     """
-    as_real, as_fake, _ = ADVERSARIAL[kind]
-    positive = [ops.mean(as_real(x)) for x in (real, real_matched) if x is not None]
-    negative = [ops.mean(as_fake(x)) for x in (fake, fake_matched) if x is not None]
+    positive = [
+        ops.mean(_should_be_real(logits, kind))
+        for logits in (real, real_matched)
+        if logits is not None
+    ]
+    negative = [
+        ops.mean(_should_be_fake(logits, kind))
+        for logits in (fake, fake_matched)
+        if logits is not None
+    ]
     first, *others = mismatched
-    wrong = [ops.sum(as_fake(first)) / (mismatched_count or first.shape[0])]
-    wrong += [ops.mean(as_fake(x)) for x in others]
+    wrong = [ops.sum(_should_be_fake(first, kind)) / (mismatched_count or first.shape[0])]
+    wrong += [ops.mean(_should_be_fake(logits, kind)) for logits in others]
     negative.append(sum(wrong) / len(wrong))
     return sum(positive) / len(positive) + sum(negative) / len(negative)
 
 
 def generator_loss(*fake, kind="cross_entropy"):
     """L(fake, 1) + L(fake|s, 1) of one stage, from all logits `[B]` of its images."""
-    return sum(ops.mean(ADVERSARIAL[kind][2](logits)) for logits in fake)
+    if kind == "hinge":
+        return -sum(ops.mean(logits) for logits in fake)
+    return sum(ops.mean(_should_be_real(logits, kind)) for logits in fake)
 
 
 def r1_penalty(image_gradients):

@@ -153,10 +153,12 @@ def minimize(optimizer, tape, loss, variables):
         variables: What to change.
 
     Returns:
-        The norm of the gradient of this replica's loss.
+        The norm of the gradient of this replica's loss; 0 where it is not finite, as when a
+        loss-scaling optimizer skips the step.
     """
     scale = optimizer.scale_loss(tf.ones_like(loss))
     # Keras adds the replicas' gradients up.
     gradients = tape.gradient(loss, variables, output_gradients=scale / count())
     optimizer.apply(gradients, variables)
-    return tf.linalg.global_norm(gradients) * count() / scale
+    norm = tf.linalg.global_norm(gradients) * count() / scale
+    return tf.where(tf.math.is_finite(norm), norm, 0.0)

@@ -7,6 +7,7 @@ import pytest
 
 from data_pipeline.vocabulary import Vocabulary
 from t2i_tf import build, model_directory
+from tests.commands import run
 
 WORDS = "a this small red blue green bird with belly wings and crown it has the is"
 
@@ -65,3 +66,37 @@ def model_dir(small_model, tmp_path_factory):
 def rng():
     """A generator of the same random numbers for every test."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory):
+    """A data set of a few drawn birds of 64 px."""
+    folder = tmp_path_factory.mktemp("birds")
+    run(
+        "data_pipeline.build_tfrecords",
+        "--source=synthetic",
+        f"--output_dir={folder / 'data'}",
+        "--image_size=64",
+        "--num_train=12",
+        "--num_test=6",
+        "--variety=plain",
+        "--picture_size=128",
+        "--num_shards=2",
+    )
+    return folder / "data"
+
+
+@pytest.fixture(scope="session")
+def tiny_damsm(tiny_data, tmp_path_factory):
+    """A run of `configs/tiny_damsm.py`, of two steps."""
+    workdir = tmp_path_factory.mktemp("damsm")
+    run(
+        "t2i_tf.pretrain_damsm",
+        "--config=configs/tiny_damsm.py",
+        "--config.train.batch_size=4",
+        "--config.train.steps=2",
+        "--config.train.steps_per_checkpoint=1",
+        f"--data_dir={tiny_data}",
+        f"--workdir={workdir}",
+    )
+    return workdir

@@ -5,73 +5,33 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
-DAMSM = ["--config=configs/tiny_damsm.py", "--config.train.batch_size=4"]
+from tests.commands import ROOT, command, run
+
 TRAIN = ["--config=configs/tiny.py", "--config.train.batch_size=4"]
 STEPS = ["--config.train.steps=6", "--config.train.steps_per_checkpoint=2"]
 
 
-def command(module, *arguments):
-    return [sys.executable, "-m", module, *map(str, arguments)]
-
-
-def run(module, *arguments):
-    """Runs a command to its end; returns its output."""
-    done = subprocess.run(
-        command(module, *arguments), cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("birds")
-    run(
-        "data_pipeline.build_tfrecords",
-        "--source=synthetic",
-        f"--output_dir={folder / 'data'}",
-        "--image_size=64",
-        "--num_train=12",
-        "--num_test=6",
-        "--variety=plain",
-        "--picture_size=128",
-        "--num_shards=2",
-    )
-    return folder / "data"
-
-
-@pytest.fixture(scope="module")
-def damsm(data_dir, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("damsm")
-    run(
-        "t2i_tf.pretrain_damsm",
-        *DAMSM,
-        "--config.train.steps=2",
-        "--config.train.steps_per_checkpoint=1",
-        f"--data_dir={data_dir}",
+def train_arguments(tiny_data, tiny_damsm, workdir):
+    return [
+        *TRAIN,
+        *STEPS,
+        f"--data_dir={tiny_data}",
+        f"--damsm={tiny_damsm}",
         f"--workdir={workdir}",
-    )
-    return workdir
-
-
-def train_arguments(data_dir, damsm, workdir):
-    return [*TRAIN, *STEPS, f"--data_dir={data_dir}", f"--damsm={damsm}", f"--workdir={workdir}"]
+    ]
 
 
 @pytest.fixture(scope="module")
-def trained(data_dir, damsm, tmp_path_factory):
+def trained(tiny_data, tiny_damsm, tmp_path_factory):
     """A run of six steps that nothing disturbed."""
     workdir = tmp_path_factory.mktemp("undisturbed")
-    run("t2i_tf.train", *train_arguments(data_dir, damsm, workdir))
+    run("t2i_tf.train", *train_arguments(tiny_data, tiny_damsm, workdir))
     return workdir
 
 
@@ -114,8 +74,8 @@ def test_a_run_leaves_what_the_readme_promises(trained):
     assert {"config.json", "vocabulary.txt", "generator.weights.h5", "README.md"} < model
 
 
-def test_killed_and_restarted_equals_undisturbed(trained, data_dir, damsm, tmp_path):
-    arguments = train_arguments(data_dir, damsm, tmp_path)
+def test_killed_and_restarted_equals_undisturbed(trained, tiny_data, tiny_damsm, tmp_path):
+    arguments = train_arguments(tiny_data, tiny_damsm, tmp_path)
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(
             command("t2i_tf.train", *arguments), cwd=ROOT, stdout=log, stderr=log
@@ -131,15 +91,15 @@ def test_killed_and_restarted_equals_undisturbed(trained, data_dir, damsm, tmp_p
     assert_same_run(trained, tmp_path)
 
 
-def test_a_finished_run_does_nothing_when_repeated(trained, data_dir, damsm, tmp_path):
+def test_a_finished_run_does_nothing_when_repeated(trained, tiny_data, tiny_damsm, tmp_path):
     workdir = tmp_path / "copy"
     shutil.copytree(trained, workdir)
-    run("t2i_tf.train", *train_arguments(data_dir, damsm, workdir))
+    run("t2i_tf.train", *train_arguments(tiny_data, tiny_damsm, workdir))
     assert_same_run(trained, workdir)
 
 
-def test_another_config_in_the_same_folder_is_refused(trained, data_dir, damsm):
-    arguments = [*train_arguments(data_dir, damsm, trained), "--config.train.beta_1=0.1"]
+def test_another_config_in_the_same_folder_is_refused(trained, tiny_data, tiny_damsm):
+    arguments = [*train_arguments(tiny_data, tiny_damsm, trained), "--config.train.beta_1=0.1"]
     done = subprocess.run(
         command("t2i_tf.train", *arguments), cwd=ROOT, capture_output=True, text=True, check=False
     )

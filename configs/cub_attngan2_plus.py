@@ -1,0 +1,12 @@
+"""AttnGAN++ (Dinh et al., 2022, arXiv:2112.01398): cub_attngan2 with spectral norm and GF 64."""
+
+from configs import cub_attngan2
+from configs.twin import sized
+
+
+def get_config(size="full"):
+    config = cub_attngan2.get_config().unlock()
+    config.name = "cub_attngan2_plus"
+    config.generator.filters = 64
+    config.discriminator.update(filters=32, norm="spectral")
+    return sized(config, size)
