@@ -16,6 +16,7 @@ from absl import flags
 from data_pipeline.errors import UserError, run
 from t2i_tf import model_directory
 from t2i_tf.metrics import inception, report, streams
+from t2i_tf.metrics.features import file_sha256
 from t2i_tf.metrics.protocol import R_PRECISION, Judge, RealSet, choose_metrics, evaluate
 
 
@@ -31,17 +32,16 @@ def main(arguments):
     metrics = choose_metrics(
         options.metrics, bool(options.model_dir), bool(options.data_dir), options.inception
     )
-    own, judges = None, []
     judging = R_PRECISION in metrics
     if options.independent and not judging:
         raise UserError(f"--independent judges {R_PRECISION}, which is not measured here")
     real = RealSet(options.data_dir) if options.data_dir else None
+    own = None
     if options.model_dir:
         model = model_directory.load(options.model_dir)
         if judging or inception.DAMSM in options.inception:
             own = Judge.load("own DAMSM", options.model_dir)
-    if judging:
-        judges = [own]
+    judges = [own] if judging else []
     if options.independent:
         judges.append(Judge.load("independent DAMSM", options.independent))
     extractors = []
@@ -55,6 +55,8 @@ def main(arguments):
     count, batch_size = options.num_images, options.batch_size
     if options.model_dir:
         pictures = streams.drawn_pictures(model, real.split, count, options.seed, batch_size)
+        weights = model_directory.weights_file(model_directory.find(options.model_dir), "generator")
+        pictures.about["generator_sha256"] = file_sha256(weights)
     else:
         pictures = streams.folder_pictures(options.images_dir, count, batch_size)
     figures = evaluate(pictures, metrics, extractors, real, judges, batch_size, folder)

@@ -75,8 +75,9 @@ class Judge:
         Raises:
             UserError: It lacks them.
         """
-        weights = model_directory.weights_file(model_directory.find(directory), "image_encoder")
-        if not weights.is_file():
+        found = model_directory.find(directory)
+        weights = model_directory.weights_file(found, "image_encoder")
+        if (found / model_directory.CONFIG).is_file() and not weights.is_file():
             raise UserError(
                 f"{directory} has no image encoder ({weights.name}), which r_precision and "
                 "--inception=damsm need: leave them out, as in --metrics=is,fid"

@@ -135,29 +135,25 @@ def test_failing_download_is_told_in_one_line(monkeypatch):
 
 
 class SlimInception:
-    """Inception v3 in TensorFlow 1 as the slim library of 2016 built it: random, or restored."""
+    """Inception v3 in TensorFlow 1 as the slim library of 2016 built it, with random weights."""
 
-    def __init__(self, rng):
-        self.rng = rng
+    def __init__(self):
         self.variables = {}
 
-    def variable(self, scope, name, value):
+    def variable(self, scope, name, shape, std=0.1, mean=0.0):
         name = f"{scope}/{name}/ExponentialMovingAverage"
         assert name not in self.variables
-        self.variables[name] = v1.Variable(value.astype(np.float32))
+        value = v1.truncated_normal(shape, mean, std, seed=len(self.variables))
+        self.variables[name] = v1.Variable(value)
         return self.variables[name]
 
     def conv(self, x, scope, filters, kernel=(1, 1), stride=1, padding="SAME"):
         shape = (*kernel, x.shape[-1], filters)
-        std = np.sqrt(2 / np.prod(shape[:-1]))
-        weights = self.variable(scope, "weights", std * self.rng.standard_normal(shape))
+        weights = self.variable(scope, "weights", shape, np.sqrt(2 / np.prod(shape[:-1])))
         x = tf.nn.conv2d(x, weights, stride, padding)
-        beta, mean = (
-            self.variable(scope, f"BatchNorm/{name}", 0.1 * self.rng.standard_normal(filters))
-            for name in ("beta", "moving_mean")
-        )
-        variance = self.rng.uniform(0.5, 1.5, filters)
-        variance = self.variable(scope, "BatchNorm/moving_variance", variance)
+        beta = self.variable(scope, "BatchNorm/beta", [filters])
+        mean = self.variable(scope, "BatchNorm/moving_mean", [filters])
+        variance = self.variable(scope, "BatchNorm/moving_variance", [filters], mean=1.0)
         return tf.nn.relu(tf.nn.batch_normalization(x, mean, variance, beta, None, 0.001))
 
     def chain(self, x, scope, *convolutions):
@@ -231,22 +227,22 @@ class SlimInception:
             ]
             x = tf.concat(branches, 3)
         features = tf.reduce_mean(x, (1, 2))
-        weights = self.rng.standard_normal((2048, classes)) / 45
-        weights = self.variable("logits/logits", "weights", weights)
-        biases = self.variable("logits/logits", "biases", self.rng.standard_normal(classes))
+        weights = self.variable("logits/logits", "weights", (2048, classes))
+        biases = self.variable("logits/logits", "biases", [classes], 1.0)
         return features, features @ weights + biases
 
 
-def test_slim_checkpoint_computes_what_slim_computed(pictures, rng, tmp_path):
+def test_slim_checkpoint_computes_what_slim_computed(pictures, tmp_path):
     pictures = pictures[:2]
     inputs = bilinear_resize(pictures, 299).astype(np.float32) / 127.5 - 1
     path = tmp_path / "model.ckpt"
     version = v1.train.SaverDef.V1  # one file, as in 2016
     with tf.Graph().as_default(), v1.Session() as session:
-        network = SlimInception(rng)
+        network = SlimInception()
         outputs = network(tf.constant(inputs), classes=5)
         session.run(v1.global_variables_initializer())
-        v1.train.Saver(network.variables, write_version=version).save(session, str(path))
+        saver = v1.train.Saver(network.variables, write_version=version)
+        saver.save(session, str(path), write_meta_graph=False)
         features, logits = session.run(outputs)
     extractor = inception.load(path)
     got_features, probabilities = extractor(pictures)
