@@ -132,8 +132,9 @@ def keras_inception(path: str | Path | None = None) -> Extractor:
 def frozen_graph(path: str | Path) -> Extractor:
     """The Inception of 2015-12-05, whose `pool_3` is the FID of TTUR (Heusel et al., 2017).
 
-    The graph itself resizes the pictures. Class probabilities leave out the bias of the logits, as
-    in the code of Salimans et al. (2016).
+    The graph itself resizes the pictures, as in TTUR; COCO's Inception Scores were published on
+    pictures that Pillow had brought to 299, bilinearly, before. Class probabilities leave out the
+    bias of the logits, as in the code of Salimans et al. (2016).
 
     Args:
         path: `classify_image_graph_def.pb`, or `inception-2015-12-05.tgz` that holds it.
