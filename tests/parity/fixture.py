@@ -31,7 +31,13 @@ class Fixture:
         return {k.removeprefix(prefix): v for k, v in self.arrays.items() if k.startswith(prefix)}
 
     def tolerance(self, quantity):
-        """Ten times the reference's own float32 error, but at least 1e-5."""
+        """Ten times the reference's own float32 error, but at least 1e-5.
+
+        The error is the quantity's or that of a group that holds it: `D0/params` for
+        `D0/params/joint/conv/kernel`.
+        """
+        while quantity and quantity not in self.own_error:
+            quantity = quantity.rpartition("/")[0]
         return max(10 * self.own_error.get(quantity, 0.0), 1e-5)
 
 

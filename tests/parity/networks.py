@@ -158,7 +158,7 @@ def condition_case():
 
 def generator(fixture, state):
     """A generator of a fixture's size, with weights."""
-    c, words = fixture.config, channels_last(fixture["in/words_emb"])
+    c = fixture.config
     network = Generator(
         c["BRANCH_NUM"],
         c["GF_DIM"],
@@ -167,21 +167,26 @@ def generator(fixture, state):
         c["R_NUM"],
         image_heads="last" if "img_net.img.0.weight" in state else "all",
     )
-    inputs = (
+    sentence, words = (c["EMBEDDING_DIM"],), (5, c["EMBEDDING_DIM"])
+    shapes = sentence, words, words[:1], (c["Z_DIM"],), (c["CONDITION_DIM"],)
+    network(*(keras.Input(shape) for shape in shapes))
+    reference_weights.assign_generator(network, state)
+    return network
+
+
+def generator_inputs(fixture):
+    return (
         fixture["in/sent_emb"],
-        words,
+        channels_last(fixture["in/words_emb"]),
         ~fixture["in/mask"],
         fixture["in/z"],
         fixture["in/eps"],
     )
-    network(*inputs)
-    reference_weights.assign_generator(network, state)
-    return network, inputs
 
 
-def generated(network, inputs, training=False):
+def generated(network, fixture, training=False):
     """The outputs under the fixtures' names."""
-    drawn = network(*inputs, training=training)
+    drawn = network(*generator_inputs(fixture), training=training)
     named = {"mu": drawn["mu"], "logvar": drawn["logvar"]}
     named |= {f"img{i}": image for i, image in enumerate(drawn["images"])}
     return named | {f"att{i}": attention for i, attention in enumerate(drawn["attention"])}
@@ -189,19 +194,19 @@ def generated(network, inputs, training=False):
 
 def generator_case(name):
     fixture = load(f"generator_{name}")
-    actual = generated(*generator(fixture, fixture.group("w/")))
+    actual = generated(generator(fixture, fixture.group("w/")), fixture)
     expected = {k: v for k, v in fixture.group("out/").items() if not k.startswith("train/")}
     return fixture, actual, all_channels_last(expected)
 
 
 def generator_in_training_case():
     fixture = load("generator_b2")
-    network, inputs = generator(fixture, fixture.group("w/"))
+    network = generator(fixture, fixture.group("w/"))
     with unbiased_running_variance():
-        outputs = generated(network, inputs, training=True)
+        outputs = generated(network, fixture, training=True)
     expected = all_channels_last(fixture.group("out/train/"))
     actual = {name: outputs[name] for name in ("img0", "img1", "att0")}
-    after, _ = generator(fixture, fixture.group("w/") | fixture.group("after/"))
+    after = generator(fixture, fixture.group("w/") | fixture.group("after/"))
     return (
         fixture,
         {f"train/{k}": v for k, v in (actual | running_statistics(network)).items()},
@@ -218,7 +223,8 @@ def discriminator(fixture, image_size, state):
     """A discriminator of a fixture's width, with weights."""
     unconditional = any(key.startswith("UNCOND_DNET") for key in state)
     network = Discriminator(image_size, fixture.config["DF_DIM"], unconditional=unconditional)
-    network(keras.Input((image_size, image_size, 3)), keras.Input(fixture["in/sent_emb"].shape[1:]))
+    sentence = keras.Input((fixture.config["EMBEDDING_DIM"],))
+    network(keras.Input((image_size, image_size, 3)), sentence)
     reference_weights.assign_discriminator(network, state)
     return network
 

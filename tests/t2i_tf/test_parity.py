@@ -73,7 +73,7 @@ def test_one_error_lists_all_that_does_not_fit():
 def test_counters_of_newer_pytorch_are_no_unknown_keys():
     fixture = load("generator_b1")
     counter = {"h_net1.fc.1.num_batches_tracked": np.array(7)}
-    network, _ = generator(fixture, fixture.group("w/") | counter)
+    network = generator(fixture, fixture.group("w/") | counter)
     with pytest.raises(UserError, match="unknown: h_net9.fc.1.num_batches_tracked"):
         reference_weights.assign_generator(
             network, fixture.group("w/") | {"h_net9.fc.1.num_batches_tracked": np.array(7)}
