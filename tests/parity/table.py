@@ -45,7 +45,7 @@ def write_table():
         "",
         "Probes of the image encoder are means and standard deviations of eight layers, in units",
         "of the latter. The training steps are AttnGAN's own `train_step` with Keras' Adam, in",
-        "float64: what each step logs, the first step's gradients, in units of the largest of their",
+        "float64: what each step logs, the first one's gradients, in units of the largest of their",
         "tensor, and the parameters after the last.",
         "",
         "| component | quantities | nearest to its tolerance | difference | tolerance |",
