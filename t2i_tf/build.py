@@ -172,7 +172,8 @@ def attngan(config, encoders):
 
 
 def _adam(train, schedule, name):
-    optimizer = keras.optimizers.Adam(schedule, beta_1=train.beta_1, name=name)
+    # The published code keeps PyTorch's epsilon, a tenth of Keras'.
+    optimizer = keras.optimizers.Adam(schedule, beta_1=train.beta_1, epsilon=1e-8, name=name)
     if train.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name=name)
     return optimizer
