@@ -78,7 +78,7 @@ class Vocabulary:
             UserError: if the file is missing or is neither.
         """
         if Path(path).suffix == ".pickle":
-            return cls._from_pickle(path)
+            return cls.from_captions_pickle(path)
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
@@ -93,7 +93,12 @@ class Vocabulary:
             ) from None
 
     @classmethod
-    def _from_pickle(cls, path):
+    def from_captions_pickle(cls, path: str | os.PathLike) -> "Vocabulary":
+        """Reads the word index in AttnGAN's captions.pickle, whatever the file is called.
+
+        Raises:
+            UserError: if the file is missing or is another pickle.
+        """
         content = safe_load_pickle(path)
         try:
             by_index = content[2]

@@ -1,6 +1,9 @@
 """Model cards: what a model is, what it was trained on, and how to use it."""
 
+from pathlib import Path
+
 from t2i_tf import __version__
+from t2i_tf.metrics.features import file_sha256
 
 _CARD = """# {name}
 
@@ -17,6 +20,47 @@ Draw with it:
 
     python -m t2i_tf.generate --model_dir=<this folder> --text="..." --output_dir=pictures
 """
+
+_IMPORTED = """# {config.name}
+
+Attentional text-to-image GAN of {config.generator.stages} stages (AttnGAN, Xu et al., 2018,
+arXiv:1711.10485), imported from published PyTorch weights with t2i_tf {version}.
+
+| | file | bytes | SHA-256 |
+| --- | --- | --- | --- |
+{files}
+
+- Images: {config.data.image_size} x {config.data.image_size} px
+- Vocabulary: {words:,} words (`vocabulary.txt`), captions of at most {config.data.max_words} words
+- Config, with the sizes read off the weights: `config.json`
+
+Word attention sees each caption's own words only; the published code gave the captions of a batch
+each other's masks, in training too. Of captions drawn one at a time the pictures are the same.
+{use}"""
+
+
+def imported_card(config, files, vocabulary_file, vocabulary):
+    """The card of a model made of published PyTorch files.
+
+    Args:
+        config: The model's config.
+        files: The `PublishedFile`s.
+        vocabulary_file: Where the words came from.
+        vocabulary: The `Vocabulary`.
+    """
+    sources = [(file.network.replace("_", " "), file.path) for file in files]
+    sources.append(("vocabulary", Path(vocabulary_file)))
+    rows = (
+        f"| {what} | {path.name} | {path.stat().st_size:,} | `{file_sha256(path)}` |"
+        for what, path in sources
+    )
+    return _IMPORTED.format(
+        config=config,
+        version=__version__,
+        files="\n".join(rows),
+        words=len(vocabulary),
+        use=_GENERATE,
+    )
 
 
 def damsm_card(config, info, step):

@@ -5,6 +5,7 @@ vocabulary.txt               one word a line, line number = token id
 text_encoder.weights.h5
 image_encoder.weights.h5     DAMSM's other half; absent where only the generator was published
 generator.weights.h5         averaged weights; absent in a DAMSM directory
+discriminator_0.weights.h5   and so on, the smallest image's first; where they were published
 README.md                    the model card
 """
 
@@ -12,6 +13,7 @@ import dataclasses
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -21,6 +23,7 @@ from data_pipeline.errors import UserError
 from data_pipeline.files import write_text
 from data_pipeline.vocabulary import Vocabulary
 from t2i_tf import build
+from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator
 from t2i_tf.networks.image_encoder import ImageEncoder
 from t2i_tf.networks.text_encoder import TextEncoder
@@ -40,6 +43,7 @@ class ModelDirectory:
         text_encoder: A built `TextEncoder`.
         image_encoder: A built `ImageEncoder`, or None where it was not asked for.
         generator: A built `Generator`, or None in a DAMSM directory or where not asked for.
+        discriminators: To be saved, the smallest image's first; `load` leaves them.
     """
 
     config: ml_collections.ConfigDict
@@ -47,6 +51,7 @@ class ModelDirectory:
     text_encoder: TextEncoder
     image_encoder: ImageEncoder | None = None
     generator: Generator | None = None
+    discriminators: Sequence[Discriminator] = ()
 
 
 def weights_file(directory: str | Path, network: str) -> Path:
@@ -81,6 +86,8 @@ def save(directory: str | Path, model: ModelDirectory, card: str) -> None:
         network = getattr(model, name)
         if network is not None:
             network.save_weights(weights_file(partial, name))
+    for i, network in enumerate(model.discriminators):
+        network.save_weights(weights_file(partial, f"discriminator_{i}"))
     if directory.exists():
         replaced = directory.with_name(f".{directory.name}.replaced")
         shutil.rmtree(replaced, ignore_errors=True)
@@ -89,6 +96,25 @@ def save(directory: str | Path, model: ModelDirectory, card: str) -> None:
         shutil.rmtree(replaced)
     else:
         os.replace(partial, directory)
+
+
+def describe(
+    directory: str | Path, need: tuple[str, ...] = ()
+) -> tuple[ml_collections.ConfigDict, Vocabulary]:
+    """The config and the vocabulary of a model directory.
+
+    Args:
+        directory: As `find` returns it.
+        need: The networks beside the text encoder whose weights must be there.
+
+    Raises:
+        UserError: The folder is no model directory, or lacks a needed part.
+    """
+    names = [CONFIG, VOCABULARY, *(weights_file("", n).name for n in ("text_encoder", *need))]
+    missing = [name for name in names if not (directory / name).is_file()]
+    if missing:
+        raise UserError(f"{directory} is no model directory: it lacks {', '.join(missing)}")
+    return read_config(directory / CONFIG), Vocabulary.load(directory / VOCABULARY)
 
 
 def load(
@@ -105,13 +131,7 @@ def load(
         UserError: The folder is no model directory, or lacks a needed part.
     """
     directory = find(directory)
-    missing = [CONFIG, VOCABULARY, weights_file("", "text_encoder").name]
-    missing += [weights_file("", name).name for name in need]
-    missing = [name for name in missing if not (directory / name).is_file()]
-    if missing:
-        raise UserError(f"{directory} is no model directory: it lacks {', '.join(missing)}")
-    config = read_config(directory / CONFIG)
-    vocabulary = Vocabulary.load(directory / VOCABULARY)
+    config, vocabulary = describe(directory, need)
     try:
         model = ModelDirectory(
             config, vocabulary, build.text_encoder(config, len(vocabulary), unroll)

@@ -12,11 +12,13 @@ from absl import flags
 
 from data_pipeline.dataset import Split
 from data_pipeline.errors import UserError, run
-from t2i_tf import build, model_directory, replicas, training
+from t2i_tf import build, model_directory, replicas, training, warm_start
 from t2i_tf.callbacks import SampleGrid
 from t2i_tf.model_card import generator_card
 
 SAMPLE_CAPTIONS, SAMPLE_SEEDS = 8, 5
+# Where a trunk came from, and how it was shown pictures: as it was trained, so it is used.
+DAMSM_DECIDES = ("weights", "align_corners")
 
 
 def main(_):
@@ -29,8 +31,11 @@ def main(_):
         with build.precision(config.train.precision):
             damsm = model_directory.load(options.damsm, need=("image_encoder",))
         _check(config, damsm, split, options.damsm)
+        config.image_encoder = damsm.config.image_encoder
         training.prepare(config, workdir)
         model = build.attngan(config, (damsm.text_encoder, damsm.image_encoder))
+        if options.init_from:
+            warm_start.start_from(options.init_from, model, config, split.vocabulary, workdir)
 
         def export(step):
             trained = model_directory.ModelDirectory(
@@ -94,15 +99,17 @@ def _check(config, damsm, split, damsm_dir):
     if damsm.vocabulary.sha256 != split.vocabulary.sha256:
         raise UserError(f"--damsm={damsm_dir} was trained with another vocabulary than the data")
     for section in ("text_encoder", "image_encoder"):
-        if dict(damsm.config[section]) != dict(config[section]):
-            raise UserError(
-                f"--damsm={damsm_dir} has {section}={dict(damsm.config[section])}, "
-                f"this config {dict(config[section])}"
-            )
+        theirs, ours = (
+            {key: value for key, value in c[section].items() if key not in DAMSM_DECIDES}
+            for c in (damsm.config, config)
+        )
+        if theirs != ours:
+            raise UserError(f"--damsm={damsm_dir} has {section}={theirs}, this config {ours}")
 
 
 if __name__ == "__main__":
     training.define_flags()
     flags.DEFINE_string("damsm", None, "Run or model directory of t2i_tf.pretrain_damsm.")
+    flags.DEFINE_string("init_from", None, "Model directory whose GAN a new run starts from.")
     flags.mark_flag_as_required("damsm")
     run(main)

@@ -1,0 +1,70 @@
+"""Turns published PyTorch weights of AttnGAN into a model directory.
+
+    python -m t2i_tf.import_reference --text_encoder=text_encoder200.pth \
+        --generator=bird_AttnGAN2.pth --captions=captions.pickle --output_dir=models/bird
+
+Every command takes the result as --model_dir; t2i_tf.train takes it as --damsm, where it has an
+image encoder, and as --init_from. The files are read without running anything that they hold;
+docs/published_weights.md tells which file goes where and what differs from the published code.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from data_pipeline.errors import UserError, run
+from t2i_tf import model_directory, reference_model
+from t2i_tf.model_card import imported_card
+from t2i_tf.reference_model import PublishedFile
+
+
+def main(arguments):
+    """Imports what the flags name."""
+    if len(arguments) > 1:
+        raise UserError(f"unexpected argument {arguments[1]!r}: lists are written with commas")
+    options = flags.FLAGS
+    if bool(options.captions) == bool(options.vocabulary):
+        raise UserError("give either --captions=<captions.pickle> or --vocabulary=<text file>")
+    output_dir = Path(options.output_dir).resolve()
+    if output_dir.exists() and not (output_dir.is_dir() and not any(output_dir.iterdir())):
+        raise UserError(f"--output_dir={output_dir} exists already: name a new or empty folder")
+    files = [
+        PublishedFile(network, Path(options[network].value))
+        for network in ("text_encoder", "image_encoder", "generator")
+        if options[network].value
+    ]
+    files += [PublishedFile("discriminator", Path(path)) for path in options.discriminators]
+    vocabulary = reference_model.read(files, options.captions, options.vocabulary)
+    model = reference_model.assemble(
+        files,
+        vocabulary,
+        name=options.name or Path(options.generator).stem,
+        max_words=options.max_words,
+        align_corners=options.align_corners,
+    )
+    card = imported_card(model.config, files, options.captions or options.vocabulary, vocabulary)
+    model_directory.save(output_dir, model, card)
+    for file in files:
+        print(f"{file}: {file.described()}")
+    print(f"The model is in {output_dir}")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("text_encoder", None, "RNN_ENCODER, text_encoder*.pth.", required=True)
+    flags.DEFINE_string("image_encoder", None, "CNN_ENCODER, image_encoder*.pth, if wanted.")
+    flags.DEFINE_string("generator", None, "G_NET or G_DCGAN, *_AttnGAN2.pth.", required=True)
+    flags.DEFINE_list("discriminators", [], "D_NETs, netD*.pth, the smallest image's first.")
+    flags.DEFINE_string("captions", None, "captions.pickle, which numbers the words.")
+    flags.DEFINE_string("vocabulary", None, "Instead: a text file of one word a line, <end> first.")
+    flags.DEFINE_string("output_dir", None, "Folder to write; new or empty.", required=True)
+    flags.DEFINE_integer("max_words", 18, "Words read of a caption; COCO: 12.", lower_bound=1)
+    flags.DEFINE_boolean(
+        "align_corners",
+        None,
+        "Whether the image encoder resizes pictures to 299 px with aligned corners. PyTorch up to "
+        "0.3.1, with which the published weights were trained, did; later PyTorch does not. By "
+        "default told from the file: PyTorch since 0.4.1 saves num_batches_tracked, earlier did "
+        "not. Give it for weights that a later PyTorch saved again, or that 0.4.0 trained.",
+    )
+    flags.DEFINE_string("name", None, "The model's name; by default the generator file's.")
+    run(main)

@@ -1,0 +1,66 @@
+"""Starts a new run from the networks of a model directory, such as an imported one."""
+
+import inspect
+from pathlib import Path
+
+import ml_collections
+import tensorflow as tf
+
+from data_pipeline.errors import UserError
+from data_pipeline.vocabulary import Vocabulary
+from t2i_tf import model_directory
+from t2i_tf.attngan import AttnGAN
+from t2i_tf.networks.discriminator import Discriminator
+from t2i_tf.networks.generator import Generator
+
+
+def start_from(
+    directory: str | Path,
+    model: AttnGAN,
+    config: ml_collections.ConfigDict,
+    vocabulary: Vocabulary,
+    workdir: str | Path,
+) -> None:
+    """Gives a new model the generator, and the discriminators if any, of a model directory.
+
+    A run that has a checkpoint goes on from there instead, and says so.
+
+    Args:
+        directory: The model directory, or a run's `--workdir`.
+        model: The new run's, built.
+        config: The new run's.
+        vocabulary: The new run's.
+        workdir: The new run's folder.
+
+    Raises:
+        UserError: The directory has no generator, or one of other sizes or another vocabulary.
+    """
+    if tf.train.latest_checkpoint(Path(workdir) / "checkpoints"):
+        print(f"{workdir} has a checkpoint, which goes before --init_from={directory}")
+        return
+    directory = model_directory.find(directory)
+    source, words = model_directory.describe(directory, need=("generator",))
+    networks = {"generator": Generator}
+    if model_directory.weights_file(directory, "discriminator_0").is_file():
+        networks["discriminator"] = Discriminator
+    differences = [
+        line for name in networks for line in _differences(name, networks[name], source, config)
+    ]
+    if words.sha256 != vocabulary.sha256:
+        differences.append(f"the vocabulary ({len(words)} words, here {len(vocabulary)})")
+    if differences:
+        raise UserError(f"--init_from={directory} differs in {', '.join(differences)}")
+    model_directory.load_weights(model.generator, directory)
+    model.ema_generator.set_weights(model.generator.get_weights())
+    if "discriminator" in networks:
+        for discriminator in model.discriminators:
+            model_directory.load_weights(discriminator, directory)
+
+
+def _differences(name, network_class, source, config):
+    """The options of a network that the two configs give other values; older ones lack some."""
+    defaults, theirs = inspect.signature(network_class).parameters, source.get(name, {})
+    for option, ours in config[name].items():
+        value = theirs.get(option, defaults[option].default)
+        if value != ours:
+            yield f"{name}.{option} ({value}, here {ours})"
