@@ -194,45 +194,54 @@ class AttnGAN(Trainer):
         return diffaugment(images, draws, self.diffaugment)
 
     def _train_discriminators(self, batch, fake_images, captions):
-        """One step of every discriminator; returns what there is to log, by name.
+        """One step of every discriminator; returns what there is to log, by name."""
+        logs = {}
+        for i in range(len(self.discriminators)):
+            # One after the other: side by side they would need the memory of all together.
+            with tf.control_dependencies(list(logs.values())):
+                facts = self._train_discriminator(
+                    i, batch["images"][i], fake_images[i], captions, batch["index"]
+                )
+            logs |= {f"{name}_{i}": fact for name, fact in facts.items()}
+        return logs
+
+    def _train_discriminator(self, i, real_images, fake_images, captions, index):
+        """One step of discriminator i; returns what there is to log, by name.
 
         Each image's mismatch is the next image's sentence; a wrong sentence of its own joins it.
         """
-        sentence, index = captions.sentences, batch["index"]
+        network, sentence = self.discriminators[i], captions.sentences
+        real_images = self._augment(real_images, index, REAL, i)
+        fake_images = self._augment(fake_images, index, FAKE, i)
         following, count = replicas.next_rows(sentence)
-        logs = {}
-        for i, network in enumerate(self.discriminators):
-            real_images = self._augment(batch["images"][i], index, REAL, i)
-            images = self._augment(fake_images[i], index, FAKE, i)
-            with tf.GradientTape() as tape:
-                real, alone, matched, penalty = self._judge_real(network, real_images, sentence)
-                fake = network.features(images, training=True)
-                fake_matched = network.conditional(fake, sentence, training=True)
-                mismatched = [
-                    network.conditional(real[: following.shape[0]], following, training=True)
-                ]
-                if captions.wrong_sentences is not None:
-                    mismatched.append(
-                        network.conditional(real, captions.wrong_sentences, training=True)
-                    )
-                loss = discriminator_loss(
-                    alone,
-                    matched,
-                    network.unconditional(fake, training=True),
-                    fake_matched,
-                    *mismatched,
-                    mismatched_count=count,
-                    kind=self.adversarial_loss,
-                )
-                total = loss + penalty
-            logs[f"d_gradient_norm_{i}"] = replicas.minimize(
-                self.discriminator_optimizers[i], tape, total, network.trainable_variables
+        with tf.GradientTape() as tape:
+            real, alone, matched, penalty = self._judge_real(network, real_images, sentence)
+            fake = network.features(fake_images, training=True)
+            fake_matched = network.conditional(fake, sentence, training=True)
+            mismatched = [network.conditional(real[: following.shape[0]], following, training=True)]
+            if captions.wrong_sentences is not None:
+                wrong = captions.wrong_sentences
+                mismatched.append(network.conditional(real, wrong, training=True))
+            loss = discriminator_loss(
+                alone,
+                matched,
+                network.unconditional(fake, training=True),
+                fake_matched,
+                *mismatched,
+                mismatched_count=count,
+                kind=self.adversarial_loss,
             )
-            logs[f"d_loss_{i}"] = loss
-            logs[f"d_real_accuracy_{i}"] = _share(matched > 0)
-            logs[f"d_fake_accuracy_{i}"] = _share(fake_matched < 0)
-            logs[f"d_mismatched_accuracy_{i}"] = _share(tf.concat(mismatched, axis=0) < 0)
-        return logs
+            total = loss + penalty
+        norm = replicas.minimize(
+            self.discriminator_optimizers[i], tape, total, network.trainable_variables
+        )
+        return {
+            "d_loss": loss,
+            "d_gradient_norm": norm,
+            "d_real_accuracy": _share(matched > 0),
+            "d_fake_accuracy": _share(fake_matched < 0),
+            "d_mismatched_accuracy": _share(tf.concat(mismatched, axis=0) < 0),
+        }
 
     def _judge_real(self, network, images, sentence):
         """Features, unconditional and matched logits of real images, and the penalties' sum."""

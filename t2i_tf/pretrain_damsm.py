@@ -46,4 +46,5 @@ def main(_):
 
 if __name__ == "__main__":
     training.define_flags()
+    flags.adopt_module_key_flags(training)
     run(main)

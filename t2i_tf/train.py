@@ -109,6 +109,7 @@ def _check(config, damsm, split, damsm_dir):
 
 if __name__ == "__main__":
     training.define_flags()
+    flags.adopt_module_key_flags(training)
     flags.DEFINE_string("damsm", None, "Run or model directory of t2i_tf.pretrain_damsm.")
     flags.DEFINE_string("init_from", None, "Model directory whose GAN a new run starts from.")
     flags.mark_flag_as_required("damsm")
