@@ -34,7 +34,7 @@ class TextualAttention(keras.layers.Layer):
         self.project = keras.layers.Dense(
             filters,
             use_bias=False,
-            kernel_initializer=keras.initializers.Orthogonal(),
+            kernel_initializer="orthogonal",
             name="project",
         )
 
@@ -118,7 +118,7 @@ class SpatialAttention(keras.layers.Layer):
             keras.layers.Dense(
                 units,
                 use_bias=False,
-                kernel_initializer=keras.initializers.Orthogonal(),
+                kernel_initializer="orthogonal",
                 name=name,
             )
             for name, units in (("query", narrow), ("key", narrow), ("value", filters))

@@ -73,7 +73,7 @@ def conv(
         strides=strides,
         padding="same",
         use_bias=use_bias,
-        kernel_initializer=keras.initializers.Orthogonal(),
+        kernel_initializer="orthogonal",
         name=name,
         dtype=dtype,
     )
@@ -104,7 +104,7 @@ class SpectralConv2D(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.kernel_size, self.kernel_size, input_shape[-1], self.filters),
-            initializer=keras.initializers.Orthogonal(),
+            initializer="orthogonal",
             autocast=False,
         )
         self.bias = None
@@ -163,7 +163,7 @@ class UpBlock(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(3, 3, input_shape[-1], 2 * self.filters),
-            initializer=keras.initializers.Orthogonal(),
+            initializer="orthogonal",
             autocast=False,
         )
         self.norm.build((*input_shape[:-1], 2 * self.filters))
@@ -270,9 +270,7 @@ class ConditioningAugmentation(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units = units
         self.logvar_bias = logvar_bias
-        self.dense = keras.layers.Dense(
-            4 * units, kernel_initializer=keras.initializers.Orthogonal(), name="dense"
-        )
+        self.dense = keras.layers.Dense(4 * units, kernel_initializer="orthogonal", name="dense")
 
     def build(self, input_shape):
         self.dense.build(input_shape)

@@ -133,13 +133,14 @@ def load(
     directory = find(directory)
     config, vocabulary = describe(directory, need)
     try:
-        model = ModelDirectory(
-            config, vocabulary, build.text_encoder(config, len(vocabulary), unroll)
-        )
-        if "image_encoder" in need:
-            model.image_encoder = build.image_encoder(config, pretrained=False)
-        if "generator" in need:
-            model.generator = build.generator(config)
+        with build.blank():
+            model = ModelDirectory(
+                config, vocabulary, build.text_encoder(config, len(vocabulary), unroll)
+            )
+            if "image_encoder" in need:
+                model.image_encoder = build.image_encoder(config, pretrained=False)
+            if "generator" in need:
+                model.generator = build.generator(config)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{directory / CONFIG} does not describe a model: {reason}") from error

@@ -49,7 +49,7 @@ class PublishedFile:
         network: What it should hold: `text_encoder`, `image_encoder`, `generator` or
             `discriminator`.
         path: Where it is.
-        state: Its arrays by key, once read.
+        state: Its arrays by key, once read and until they are assigned.
         sizes: What they tell of the network, once known.
     """
 
@@ -186,14 +186,16 @@ def _network(file: PublishedFile, max_words: int) -> keras.Model:
             file.network: file.sizes.config,
         }
     )
-    match file.network:
-        case "text_encoder":
-            network = build.text_encoder(config, file.sizes.vocabulary_size)
-        case "image_encoder":
-            network = build.image_encoder(config, pretrained=False)
-        case "generator":
-            network = build.generator(config)
-        case "discriminator":
-            (network,) = build.discriminators(config, file.sizes.image_sizes)
+    with build.blank():
+        match file.network:
+            case "text_encoder":
+                network = build.text_encoder(config, file.sizes.vocabulary_size)
+            case "image_encoder":
+                network = build.image_encoder(config, pretrained=False)
+            case "generator":
+                network = build.generator(config)
+            case "discriminator":
+                (network,) = build.discriminators(config, file.sizes.image_sizes)
     getattr(reference_weights, f"assign_{file.network}")(network, file.state)
+    file.state = None  # COCO's discriminators take most of a gigabyte.
     return network

@@ -35,7 +35,7 @@ class InitialStage(keras.layers.Layer):
         self.dense = keras.layers.Dense(
             self.units,
             use_bias=False,
-            kernel_initializer=keras.initializers.Orthogonal(),
+            kernel_initializer="orthogonal",
             name="dense",
         )
         self.norm = batch_norm("norm")
