@@ -29,9 +29,9 @@ def main(arguments):
     if output_dir.exists() and not (output_dir.is_dir() and not any(output_dir.iterdir())):
         raise UserError(f"--output_dir={output_dir} exists already: name a new or empty folder")
     files = [
-        PublishedFile(network, Path(options[network].value))
+        PublishedFile(network, Path(path))
         for network in ("text_encoder", "image_encoder", "generator")
-        if options[network].value
+        if (path := getattr(options, network))
     ]
     files += [PublishedFile("discriminator", Path(path)) for path in options.discriminators]
     vocabulary = reference_model.read(files, options.captions, options.vocabulary)

@@ -17,8 +17,6 @@ from t2i_tf.callbacks import SampleGrid
 from t2i_tf.model_card import generator_card
 
 SAMPLE_CAPTIONS, SAMPLE_SEEDS = 8, 5
-# Where a trunk came from, and how it was shown pictures: as it was trained, so it is used.
-DAMSM_DECIDES = ("weights", "align_corners")
 
 
 def main(_):
@@ -30,8 +28,8 @@ def main(_):
         training.check(config)
         with build.precision(config.train.precision):
             damsm = model_directory.load(options.damsm, need=("image_encoder",))
-        _check(config, damsm, split, options.damsm)
-        config.image_encoder = damsm.config.image_encoder
+        _check(config)
+        warm_start.adopt_encoders(options.damsm, damsm, config, split.vocabulary)
         training.prepare(config, workdir)
         model = build.attngan(config, (damsm.text_encoder, damsm.image_encoder))
         if options.init_from:
@@ -88,23 +86,14 @@ def _sample_tokens(unseen, config):
     return next(iter(batches))["tokens"].numpy()
 
 
-def _check(config, damsm, split, damsm_dir):
-    """The run can only use encoders of its own vocabulary and sizes."""
+def _check(config):
+    """The generator can only draw images of one size at the end."""
     largest = config.generator.base_size * 2 ** (config.generator.stages - 1)
     if config.data.image_size != largest:
         raise UserError(
             f"data.image_size={config.data.image_size}, but the last of generator.stages="
             f"{config.generator.stages} draws {largest} px"
         )
-    if damsm.vocabulary.sha256 != split.vocabulary.sha256:
-        raise UserError(f"--damsm={damsm_dir} was trained with another vocabulary than the data")
-    for section in ("text_encoder", "image_encoder"):
-        theirs, ours = (
-            {key: value for key, value in c[section].items() if key not in DAMSM_DECIDES}
-            for c in (damsm.config, config)
-        )
-        if theirs != ours:
-            raise UserError(f"--damsm={damsm_dir} has {section}={theirs}, this config {ours}")
 
 
 if __name__ == "__main__":

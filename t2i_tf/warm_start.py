@@ -1,4 +1,4 @@
-"""Starts a new run from the networks of a model directory, such as an imported one."""
+"""What a new run takes over: the encoders of a DAMSM, and maybe a GAN to start from."""
 
 import inspect
 from pathlib import Path
@@ -12,6 +12,38 @@ from t2i_tf import model_directory
 from t2i_tf.attngan import AttnGAN
 from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator
+
+# Where a trunk came from and how it was shown pictures: as it was trained, so it is used.
+_DAMSM_DECIDES = ("weights", "align_corners")
+
+
+def adopt_encoders(
+    directory: str | Path,
+    damsm: model_directory.ModelDirectory,
+    config: ml_collections.ConfigDict,
+    vocabulary: Vocabulary,
+) -> None:
+    """Checks that a run can use a DAMSM; its settings of the image encoder become the run's.
+
+    Args:
+        directory: Where the DAMSM came from.
+        damsm: The DAMSM.
+        config: The run's.
+        vocabulary: The run's.
+
+    Raises:
+        UserError: The DAMSM has another vocabulary, or encoders of other sizes.
+    """
+    if damsm.vocabulary.sha256 != vocabulary.sha256:
+        raise UserError(f"--damsm={directory} was trained with another vocabulary than the data")
+    for section in ("text_encoder", "image_encoder"):
+        theirs, ours = (
+            {key: value for key, value in c[section].items() if key not in _DAMSM_DECIDES}
+            for c in (damsm.config, config)
+        )
+        if theirs != ours:
+            raise UserError(f"--damsm={directory} has {section}={theirs}, this config {ours}")
+    config.image_encoder = damsm.config.image_encoder
 
 
 def start_from(
