@@ -32,6 +32,7 @@ from t2i_tf.metrics.features import (
 from t2i_tf.metrics.slim import slim_checkpoint
 from t2i_tf.networks.image_encoder import INCEPTION_SIZE, inception_v3_trunk
 from t2i_tf.reference_weights import assign_inception_v3
+from t2i_tf.torch_files import read_state_dict
 
 IMAGENET, DAMSM = "imagenet", "damsm"
 # What keras.applications downloads for weights="imagenet"; fetched here to tell its hash.
@@ -280,14 +281,7 @@ def _graph_bytes(path):
 
 
 def _torch_state(path):
-    """The arrays of a state dict that PyTorch saved, without running what the file may hold."""
     try:
-        import torch
-    except ImportError as error:
-        raise UserError(f"--inception={path}: .pth files are read by torch; install it") from error
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return {key: tensor.numpy() for key, tensor in state.items()}
-    except Exception as error:  # Damaged files fail in the unpickler, zip reader or here.
-        reason = str(error).splitlines()[0]
-        raise UserError(f"--inception={path} is no state dict of PyTorch: {reason}") from error
+        return read_state_dict(path)
+    except UserError as error:
+        raise UserError(f"--inception={path}: {error}") from error

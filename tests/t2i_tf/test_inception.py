@@ -313,7 +313,7 @@ def test_other_torch_files_are_refused(torchvision_file):
     with pytest.raises(UserError, match="missing: Conv2d_1a_3x3.conv.weight"):
         inception.load(path)
     path.write_bytes(b"no zip")
-    with pytest.raises(UserError, match="no state dict of PyTorch"):
+    with pytest.raises(UserError, match="--inception=.*no file of PyTorch's weights"):
         inception.load(path)
 
 
