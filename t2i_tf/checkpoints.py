@@ -1,5 +1,6 @@
 """Checkpoints that hold every variable of a run, by name."""
 
+import shutil
 from pathlib import Path
 
 import tensorflow as tf
@@ -33,7 +34,12 @@ class Checkpointer:
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(directory), keep)
 
     def restore(self) -> int:
-        """Restores the newest readable checkpoint and returns its step, 0 where there is none."""
+        """Restores the newest readable checkpoint and returns its step, 0 where there is none.
+
+        What a save that was cut short has left behind is cleared away.
+        """
+        for leftover in Path(self._manager.directory).glob("*_temp"):
+            shutil.rmtree(leftover, ignore_errors=True)
         for path in reversed(self._manager.checkpoints):
             try:
                 self._checkpoint.restore(path).assert_consumed()

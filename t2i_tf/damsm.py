@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from t2i_tf import replicas
 from t2i_tf.losses import damsm_losses
-from t2i_tf.trainer import Trainer
+from t2i_tf.trainer import Trainer, weight_norm
 
 LOSS_NAMES = (
     "word_image_to_text",
@@ -49,7 +49,11 @@ class DAMSM(Trainer):
         self.track("loss", *LOSS_NAMES, "gradient_norm")
 
     def facts(self):
-        return {"learning_rate": self.optimizer.learning_rate}
+        return {
+            "learning_rate": self.optimizer.learning_rate,
+            "text_weight_norm": weight_norm(self.text_encoder),
+            "image_weight_norm": weight_norm(self.image_encoder),
+        }
 
     def losses_of(self, batch, training=False):
         """The four matching losses of a batch, by name."""

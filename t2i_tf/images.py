@@ -82,6 +82,24 @@ def attention_strip(
     return sheet
 
 
+def stack(pictures: Sequence[np.ndarray], pad: int = 8) -> np.ndarray:
+    """Lays pictures of any sizes one below the other, white around the narrower ones.
+
+    Args:
+        pictures: uint8 `[h, w, 3]` each.
+        pad: White pixels between two.
+
+    Returns:
+        uint8 `[H, W, 3]`.
+    """
+    width = max(picture.shape[1] for picture in pictures)
+    rows = []
+    for i, picture in enumerate(pictures):
+        missing = (pad if i else 0, 0), (0, width - picture.shape[1]), (0, 0)
+        rows.append(np.pad(picture, missing, constant_values=255))
+    return np.concatenate(rows)
+
+
 def save_png(path: str | Path, picture: np.ndarray | Image.Image, description: str = "") -> None:
     """Writes a PNG file, whole or not at all.
 

@@ -20,7 +20,7 @@ import keras
 import ml_collections
 
 from data_pipeline.errors import UserError
-from data_pipeline.files import write_text
+from data_pipeline.files import check_room, write_text
 from data_pipeline.vocabulary import Vocabulary
 from t2i_tf import build
 from t2i_tf.networks.discriminator import Discriminator
@@ -31,6 +31,7 @@ from t2i_tf.networks.text_encoder import TextEncoder
 BUNDLED = Path(__file__).parent / "bundled"
 CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.txt", "README.md"
 NETWORKS = ("text_encoder", "image_encoder", "generator")
+BYTES = 5  # of a file for each number, what HDF5 adds included
 
 
 @dataclasses.dataclass
@@ -74,6 +75,9 @@ def save(directory: str | Path, model: ModelDirectory, card: str) -> None:
         directory: Where to.
         model: What to write; networks that are None are left out.
         card: The model card, Markdown.
+
+    Raises:
+        OSError: The disk is full; an older one is still there.
     """
     directory = Path(directory)
     partial = directory.with_name(f".{directory.name}.partial")
@@ -82,12 +86,11 @@ def save(directory: str | Path, model: ModelDirectory, card: str) -> None:
     write_config(partial / CONFIG, model.config)
     model.vocabulary.save(partial / VOCABULARY)
     (partial / CARD).write_text(card, encoding="utf-8")
-    for name in NETWORKS:
-        network = getattr(model, name)
-        if network is not None:
-            network.save_weights(weights_file(partial, name))
-    for i, network in enumerate(model.discriminators):
-        network.save_weights(weights_file(partial, f"discriminator_{i}"))
+    networks = {name: getattr(model, name) for name in NETWORKS if getattr(model, name)}
+    networks |= {f"discriminator_{i}": network for i, network in enumerate(model.discriminators)}
+    check_room(partial, sum(BYTES * network.count_params() for network in networks.values()))
+    for name, network in networks.items():
+        network.save_weights(weights_file(partial, name))
     if directory.exists():
         replaced = directory.with_name(f".{directory.name}.replaced")
         shutil.rmtree(replaced, ignore_errors=True)

@@ -11,7 +11,7 @@ from absl import flags
 
 from data_pipeline.dataset import Split
 from data_pipeline.errors import run
-from t2i_tf import build, model_directory, replicas, training
+from t2i_tf import build, model_directory, replicas, training, watching
 from t2i_tf.model_card import damsm_card
 
 
@@ -20,7 +20,7 @@ def main(_):
     options = flags.FLAGS
     config, workdir = options.config, Path(options.workdir)
     with replicas.strategy(options.strategy, options.cpu_devices).scope():
-        split = Split(options.data_dir, "train")
+        split, unseen = (Split(options.data_dir, name) for name in ("train", "test"))
         training.check(config)
         training.prepare(config, workdir)
         model = build.damsm(config, len(split.vocabulary))
@@ -40,6 +40,8 @@ def main(_):
             image_sizes=[config.data.image_size],
             export=export,
             shown=["loss"],
+            watchers=lambda board: watching.damsm(board, config, unseen),
+            profile=options.profile,
         )
     print(f"The encoders are in {workdir / 'model'}")
 

@@ -12,11 +12,9 @@ from absl import flags
 
 from data_pipeline.dataset import Split
 from data_pipeline.errors import UserError, run
-from t2i_tf import build, model_directory, replicas, training, warm_start
-from t2i_tf.callbacks import SampleGrid
+from t2i_tf import build, model_directory, replicas, training, warm_start, watching
+from t2i_tf.metrics.protocol import RealSet
 from t2i_tf.model_card import generator_card
-
-SAMPLE_CAPTIONS, SAMPLE_SEEDS = 8, 5
 
 
 def main(_):
@@ -24,25 +22,22 @@ def main(_):
     options = flags.FLAGS
     config, workdir = options.config, Path(options.workdir)
     with replicas.strategy(options.strategy, options.cpu_devices).scope():
-        split, unseen = (Split(options.data_dir, name) for name in ("train", "test"))
+        split, real = Split(options.data_dir, "train"), RealSet(options.data_dir)
         training.check(config)
         with build.precision(config.train.precision):
             damsm = model_directory.load(options.damsm, need=("image_encoder",))
         _check(config)
         warm_start.adopt_encoders(options.damsm, damsm, config, split.vocabulary)
+        scorer = watching.choose_scorer(damsm.image_encoder, options.damsm)
         training.prepare(config, workdir)
         model = build.attngan(config, (damsm.text_encoder, damsm.image_encoder))
         if options.init_from:
             warm_start.start_from(options.init_from, model, config, split.vocabulary, workdir)
+        trained = model_directory.ModelDirectory(
+            config, split.vocabulary, damsm.text_encoder, damsm.image_encoder, model.ema_generator
+        )
 
         def export(step):
-            trained = model_directory.ModelDirectory(
-                config,
-                split.vocabulary,
-                damsm.text_encoder,
-                damsm.image_encoder,
-                model.ema_generator,
-            )
             card = generator_card(config, split.info, step)
             model_directory.save(workdir / "model", trained, card)
 
@@ -63,27 +58,10 @@ def main(_):
             image_sizes=model.generator.image_sizes,
             export=export,
             shown=[f"d_loss_{len(model.discriminators) - 1}", "g_loss", "word_loss"],
-            callbacks=[
-                SampleGrid(
-                    workdir,
-                    _sample_tokens(unseen, config),
-                    SAMPLE_SEEDS,
-                    config.train.steps_per_checkpoint,
-                    config.train.checkpoints_per_sample,
-                )
-            ],
+            watchers=lambda board: watching.gan(board, trained, real, scorer),
+            profile=options.profile,
         )
     print(f"The model is in {workdir / 'model'}, sample grids are in {workdir / 'samples'}")
-
-
-def _sample_tokens(unseen, config):
-    """Token ids of the first captions of the test split."""
-    batches = unseen.eval_batches(
-        batch_size=min(SAMPLE_CAPTIONS, len(unseen)),
-        image_sizes=[config.data.image_size],
-        max_words=config.data.max_words,
-    )
-    return next(iter(batches))["tokens"].numpy()
 
 
 def _check(config):
@@ -102,4 +80,5 @@ if __name__ == "__main__":
     flags.DEFINE_string("damsm", None, "Run or model directory of t2i_tf.pretrain_damsm.")
     flags.DEFINE_string("init_from", None, "Model directory whose GAN a new run starts from.")
     flags.mark_flag_as_required("damsm")
+    watching.define_score_flags()
     run(main)

@@ -1,5 +1,6 @@
 """What both trainers share: flags, strategy, the run's folder, resuming, and the call of fit."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -9,8 +10,17 @@ from ml_collections import config_flags
 
 from data_pipeline.dataset import Split
 from data_pipeline.errors import UserError
+from data_pipeline.progress import Progress
 from t2i_tf import model_directory, replicas
-from t2i_tf.callbacks import MetricsWriter, SaveCheckpoint, TrainingProgress
+from t2i_tf.callbacks import (
+    Board,
+    MetricsWriter,
+    Profile,
+    SaveCheckpoint,
+    StopOnSignal,
+    StopWhenNotFinite,
+    TrainingProgress,
+)
 from t2i_tf.checkpoints import Checkpointer
 from t2i_tf.trainer import NetworkFacts
 
@@ -26,6 +36,7 @@ def define_flags():
     flags.DEFINE_integer(
         "cpu_devices", 1, "Logical devices of the CPU, to try a strategy.", lower_bound=1
     )
+    flags.DEFINE_list("profile", None, "FIRST,LAST step of this call that is traced.")
     flags.mark_flags_as_required(["config", "data_dir", "workdir"])
 
 
@@ -118,7 +129,19 @@ def batches(split, config, image_sizes, step):
     return strategy.distribute_datasets_from_function(of_worker)
 
 
-def fit(model, owners, config, split: Split, workdir, *, image_sizes, export, shown, callbacks=()):
+def fit(
+    model,
+    owners,
+    config,
+    split: Split,
+    workdir,
+    *,
+    image_sizes,
+    export: Callable[[int], None],
+    shown,
+    watchers: Callable[[Board], list],
+    profile=None,
+):
     """Trains a compiled model to `config.train.steps`, going on from the last checkpoint.
 
     Args:
@@ -130,7 +153,12 @@ def fit(model, owners, config, split: Split, workdir, *, image_sizes, export, sh
         image_sizes: Sides of the real images that the model trains on, smallest first.
         export: Called with the step after each checkpoint; writes the model directory.
         shown: Names of the losses on the progress bar.
-        callbacks: Further callbacks; they run before the checkpoint is written.
+        watchers: Makes further callbacks; they run before metrics and checkpoint are written.
+        profile: First and last step to trace, counted from 1 where this call begins, or None.
+
+    Raises:
+        UserError: A loss became NaN, the disk is full, or there are no such steps to trace.
+        SystemExit: A signal asked to stop; the step is saved.
     """
     train = config.train
     interval = train.steps_per_checkpoint
@@ -144,22 +172,50 @@ def fit(model, owners, config, split: Split, workdir, *, image_sizes, export, sh
         if first:
             export(step)
         return
-    writers = [
-        TrainingProgress(train.steps, step, shown),
-        NetworkFacts(),
-        MetricsWriter(workdir, step, interval, train.batch_size),
-        *callbacks,
-        SaveCheckpoint(checkpointer, interval, export),
-    ]
-    model.fit(
-        batches(split, config, image_sizes, step),
-        initial_epoch=step // interval,
-        epochs=train.steps // interval,
-        steps_per_epoch=interval,
-        verbose=0,
-        shuffle=False,
-        callbacks=writers if first else [],
-    )
+    with Progress(train.steps, "steps", start=step) as progress:
+        callbacks = []
+        if first:
+            board = Board(workdir)
+            board.hparams(config.to_dict())
+            callbacks = [
+                TrainingProgress(progress, step, shown),
+                NetworkFacts(),
+                StopWhenNotFinite(step, workdir),
+                *watchers(board),
+                MetricsWriter(board, step, train.batch_size),
+                SaveCheckpoint(checkpointer, step, workdir, export),
+                StopOnSignal(step),
+            ]
+            if profile:
+                callbacks.append(Profile(workdir, *_steps_to_trace(profile, train.steps - step)))
+        while step < train.steps:
+            # A run that a signal stopped within an interval first does the rest of that one.
+            rest = interval - step % interval
+            epoch = step // interval
+            epochs = train.steps // interval if rest == interval else epoch + 1
+            model.fit(
+                batches(split, config, image_sizes, step),
+                initial_epoch=epoch,
+                epochs=epochs,
+                steps_per_epoch=rest,
+                verbose=0,
+                shuffle=False,
+                callbacks=callbacks,
+            )
+            step = epochs * interval
+
+
+def _steps_to_trace(profile, left):
+    try:
+        first, last = map(int, profile)
+    except ValueError:
+        first, last = 0, 0
+    if not 1 <= first <= last <= left:
+        raise UserError(
+            f"--profile={','.join(profile)}: give FIRST,LAST, two of the {left} steps that are "
+            "left, counted from 1"
+        )
+    return first, last
 
 
 def _differences(old, new, prefix=""):

@@ -47,6 +47,15 @@ def test_strip_has_a_tile_for_the_picture_and_each_word(rng):
         assert ink.any() and (below[:, 132 * tile : 132 * tile + 4] == 255).all()
 
 
+def test_stack_lays_pictures_below_each_other():
+    wide, narrow = np.zeros((2, 5, 3), np.uint8), np.full((3, 4, 3), 7, np.uint8)
+    sheet = images.stack([wide, narrow], pad=1)
+    assert sheet.shape == (2 + 1 + 3, 5, 3)
+    np.testing.assert_array_equal(sheet[:2], wide)
+    np.testing.assert_array_equal(sheet[3:, :4], narrow)
+    assert (sheet[2] == 255).all() and (sheet[3:, 4] == 255).all()
+
+
 @pytest.mark.parametrize("kind", [np.asarray, Image.fromarray])
 def test_png_keeps_pixels_and_description(kind, rng, tmp_path):
     pixels = rng.integers(0, 255, size=(5, 6, 3), dtype=np.uint8)

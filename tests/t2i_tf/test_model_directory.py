@@ -1,5 +1,6 @@
 import json
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -51,6 +52,15 @@ def test_replacing_leaves_one_whole_directory(small_model, copy):
     assert [path.name for path in copy.parent.iterdir()] == ["copy"]
     assert (copy / "README.md").read_text() == "# New\n"
     assert not (copy / "image_encoder.weights.h5").exists()
+
+
+def test_a_full_disk_leaves_the_older_directory(small_model, copy, monkeypatch):
+    card = (copy / "README.md").read_text()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match="No space left on device"):
+        model_directory.save(copy, small_model, "# New\n")
+    assert (copy / "README.md").read_text() == card
+    model_directory.load(copy)
 
 
 def test_incomplete_directory_is_refused_by_name(copy):
