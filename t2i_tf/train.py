@@ -29,10 +29,11 @@ def main(_):
         _check(config)
         warm_start.adopt_encoders(options.damsm, damsm, config, split.vocabulary)
         scorer = watching.choose_scorer(damsm.image_encoder, options.damsm)
+        start = warm_start.starting_point(options.init_from, config, split.vocabulary, workdir)
         training.prepare(config, workdir)
         model = build.attngan(config, (damsm.text_encoder, damsm.image_encoder))
-        if options.init_from:
-            warm_start.start_from(options.init_from, model, config, split.vocabulary, workdir)
+        if start:
+            warm_start.start_from(start, model)
         trained = model_directory.ModelDirectory(
             config, split.vocabulary, damsm.text_encoder, damsm.image_encoder, model.ema_generator
         )

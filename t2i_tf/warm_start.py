@@ -46,47 +46,62 @@ def adopt_encoders(
     config.image_encoder = damsm.config.image_encoder
 
 
-def start_from(
-    directory: str | Path,
-    model: AttnGAN,
+def starting_point(
+    directory: str | Path | None,
     config: ml_collections.ConfigDict,
     vocabulary: Vocabulary,
     workdir: str | Path,
-) -> None:
-    """Gives a new model the generator, and the discriminators if any, of a model directory.
+) -> Path | None:
+    """The model directory whose GAN a new run starts from.
 
     A run that has a checkpoint goes on from there instead, and says so.
 
     Args:
-        directory: The model directory, or a run's `--workdir`.
-        model: The new run's, built.
+        directory: The model directory, a run's `--workdir`, or None.
         config: The new run's.
         vocabulary: The new run's.
         workdir: The new run's folder.
 
+    Returns:
+        The model directory; None where there is none to start from.
+
     Raises:
         UserError: The directory has no generator, or one of other sizes or another vocabulary.
     """
+    if not directory:
+        return None
     if tf.train.latest_checkpoint(Path(workdir) / "checkpoints"):
         print(f"{workdir} has a checkpoint, which goes before --init_from={directory}")
-        return
+        return None
     directory = model_directory.find(directory)
     source, words = model_directory.describe(directory, need=("generator",))
     networks = {"generator": Generator}
-    if model_directory.weights_file(directory, "discriminator_0").is_file():
+    if _has_discriminators(directory):
         networks["discriminator"] = Discriminator
     differences = [
         line for name in networks for line in _differences(name, networks[name], source, config)
     ]
+    theirs, ours = source.get("text_encoder", {}).get("units"), config.text_encoder.units
+    if theirs != ours:
+        differences.append(f"text_encoder.units ({theirs}, here {ours})")
     if words.sha256 != vocabulary.sha256:
         differences.append(f"the vocabulary ({len(words)} words, here {len(vocabulary)})")
     if differences:
         raise UserError(f"--init_from={directory} differs in {', '.join(differences)}")
+    return directory
+
+
+def start_from(directory: Path, model: AttnGAN) -> None:
+    """Gives a model the generator, and the discriminators if any, of a `starting_point`."""
     model_directory.load_weights(model.generator, directory)
     model.ema_generator.set_weights(model.generator.get_weights())
-    if "discriminator" in networks:
+    if _has_discriminators(directory):
         for discriminator in model.discriminators:
             model_directory.load_weights(discriminator, directory)
+
+
+def _has_discriminators(directory):
+    return model_directory.weights_file(directory, "discriminator_0").is_file()
 
 
 def _differences(name, network_class, source, config):

@@ -37,6 +37,11 @@ def save(directory, config, words, discriminators=True):
     return model
 
 
+def starting_point(directory, config, words=WORDS):
+    workdir = directory.parent / "run"
+    return warm_start.starting_point(directory, config, Vocabulary(words), workdir)
+
+
 def equal(one, other):
     pairs = zip(one.get_weights(), other.get_weights(), strict=True)
     return all(np.array_equal(a, b) for a, b in pairs)
@@ -47,7 +52,8 @@ def test_a_new_run_starts_from_what_is_there(discriminators, tmp_path):
     saved = save(tmp_path / "model", small(), WORDS, discriminators)
     model = attngan(small(), WORDS)
     own = [network.get_weights() for network in model.discriminators]
-    warm_start.start_from(tmp_path / "model", model, small(), Vocabulary(WORDS), tmp_path / "run")
+    start = starting_point(tmp_path / "model", small())
+    warm_start.start_from(start, model)
     assert equal(model.generator, saved.generator)
     assert equal(model.ema_generator, saved.generator)
     for judge, theirs, before in zip(model.discriminators, saved.discriminators, own, strict=True):
@@ -61,26 +67,27 @@ def test_everything_that_differs_is_named(tmp_path):
     config.discriminator.norm = "batch"
     del config.generator["image_heads"]  # as configs were before that option
     save(tmp_path / "model", config, WORDS)
-    model = attngan(small(), WORDS)
+    other = small()
+    other.text_encoder.units = 64
     with pytest.raises(UserError) as error:
-        warm_start.start_from(
-            tmp_path / "model", model, small(), Vocabulary(["<end>", "x"]), tmp_path / "run"
-        )
+        starting_point(tmp_path / "model", other, ["<end>", "x"])
     assert str(error.value) == (
         f"--init_from={tmp_path / 'model'} differs in generator.noise_dim (8, here 32), "
-        "discriminator.norm (batch, here spectral), the vocabulary (3 words, here 2)"
+        "discriminator.norm (batch, here spectral), text_encoder.units (128, here 64), "
+        "the vocabulary (3 words, here 2)"
     )
 
 
 def test_a_directory_without_generator_is_named(tmp_path):
     with pytest.raises(UserError, match="is no model directory: it lacks .*generator.weights.h5"):
-        warm_start.start_from(tmp_path, None, small(), Vocabulary(WORDS), tmp_path / "run")
+        starting_point(tmp_path, small())
 
 
 def test_a_checkpoint_goes_before(tmp_path, capsys):
-    tf.train.CheckpointManager(tf.train.Checkpoint(), str(tmp_path / "checkpoints"), 1).save()
-    warm_start.start_from(tmp_path / "none", None, small(), Vocabulary(WORDS), tmp_path)
-    assert "has a checkpoint, which goes before --init_from=" in capsys.readouterr().out
+    workdir = tmp_path / "run"
+    tf.train.CheckpointManager(tf.train.Checkpoint(), str(workdir / "checkpoints"), 1).save()
+    assert starting_point(tmp_path / "none", small()) is None
+    assert f"{workdir} has a checkpoint, which goes before" in capsys.readouterr().out
 
 
 def test_the_command_starts_from_a_model_directory(tiny_data, tiny_damsm, tmp_path):
@@ -94,6 +101,7 @@ def test_the_command_starts_from_a_model_directory(tiny_data, tiny_damsm, tmp_pa
         "--config.train.batch_size=4",
         "--config.train.steps=1",
         "--config.train.steps_per_checkpoint=1",
+        "--config.train.checkpoints_per_sample=2",
         "--config.train.generator_learning_rate=0.0",
         f"--data_dir={tiny_data}",
         f"--damsm={tiny_damsm}",
