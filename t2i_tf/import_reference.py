@@ -1,6 +1,6 @@
 """Turns published PyTorch weights of AttnGAN into a model directory.
 
-    python -m t2i_tf.import_reference --text_encoder=text_encoder200.pth \
+    python -m t2i_tf.import_reference --text_encoder=text_encoder200.pth
         --generator=bird_AttnGAN2.pth --captions=captions.pickle --output_dir=models/bird
 
 Every command takes the result as --model_dir; t2i_tf.train takes it as --damsm, where it has an

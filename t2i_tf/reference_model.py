@@ -186,16 +186,20 @@ def _network(file: PublishedFile, max_words: int) -> keras.Model:
             file.network: file.sizes.config,
         }
     )
-    with build.blank():
-        match file.network:
-            case "text_encoder":
-                network = build.text_encoder(config, file.sizes.vocabulary_size)
-            case "image_encoder":
-                network = build.image_encoder(config, pretrained=False)
-            case "generator":
-                network = build.generator(config)
-            case "discriminator":
-                (network,) = build.discriminators(config, file.sizes.image_sizes)
+    try:
+        with build.blank():
+            network = _BUILD[file.network](config, file.sizes)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"its sizes make no network ({file.described()}): {reason}") from error
     getattr(reference_weights, f"assign_{file.network}")(network, file.state)
     file.state = None  # COCO's discriminators take most of a gigabyte.
     return network
+
+
+_BUILD = {
+    "text_encoder": lambda config, sizes: build.text_encoder(config, sizes.vocabulary_size),
+    "image_encoder": lambda config, _: build.image_encoder(config, pretrained=False),
+    "generator": lambda config, _: build.generator(config),
+    "discriminator": lambda config, sizes: build.discriminators(config, sizes.image_sizes)[0],
+}

@@ -127,8 +127,8 @@ def _discriminator(state: State) -> Sizes:
         normalize_sentence=False,
         unconditional=any(key.startswith("UNCOND_DNET.") for key in state),
     )
-    image_size = 4 * max(_numbers(state, r"img_code_s(\d+)\."))
-    return Sizes(joined - 8 * filters, config, image_sizes=(image_size,))
+    halvings = len(_numbers(state, r"img_code_s(\d+)\."))  # down to 4x4, the first to 1 / 16
+    return Sizes(joined - 8 * filters, config, image_sizes=(32 * 2**halvings,))
 
 
 _SIZES = {

@@ -315,6 +315,14 @@ def test_one_problem_is_one_line(flag, name, message, published, tmp_path):
             {"h_net1.fc.0.weight": (8, 4), "ca_net.fc.weight": (8,)},
             r"ca_net.fc.weight is \(8,\), expected 2 dimensions",
         ),
+        (
+            {
+                "h_net1.fc.0.weight": (8, 4),
+                "ca_net.fc.weight": (80, 32),
+                "img_net1.img.0.weight": (3, 4, 3, 3),
+            },
+            r"its sizes make no network \(stages 1, .*noise_dim -16",
+        ),
     ],
 )
 def test_other_generators_are_told_apart(state, message, published, tmp_path):
