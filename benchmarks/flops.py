@@ -6,7 +6,7 @@ from unittest import mock
 import tensorflow as tf
 from keras import ops
 
-from t2i_tf import layers
+from t2i_tf import convolutions, layers
 
 
 def executed_flops(step, *inputs):
@@ -25,14 +25,20 @@ def executed_flops(step, *inputs):
 
 
 def nominal_flops(step, *inputs):
-    """The same of the step as the papers write it down: upsampling, then a 3x3 convolution."""
-    with mock.patch.object(layers, "upsampled_conv", _upsample_then_convolve):
+    """The same of the step as the papers write it down, convolution by convolution."""
+    with (
+        mock.patch.object(convolutions, "same_conv", _convolve),
+        mock.patch.object(layers, "upsampled_conv", _upsample_then_convolve),
+    ):
         return executed_flops(step, *inputs)
 
 
+def _convolve(x, kernel, strides=1):
+    return ops.conv(x, ops.cast(kernel, x.dtype), strides=strides, padding="same")
+
+
 def _upsample_then_convolve(x, kernel):
-    x = ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2)
-    return ops.conv(x, ops.cast(kernel, x.dtype), padding="same")
+    return _convolve(ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2), kernel)
 
 
 def _used(graph):

@@ -23,6 +23,7 @@ from benchmarks.flops import executed_flops, nominal_flops
 from benchmarks.machine import LargeConvolution, peak_memory_mb
 from data_pipeline.errors import run
 from t2i_tf import build
+from t2i_tf.memory import keep_freed_memory
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, a file in configs/.")
 BATCH = flags.DEFINE_integer("batch", None, "Images a step; the config's if left out.", 2)
@@ -48,8 +49,9 @@ def main(_):
 
 def measure(config):
     """Figures by name, in seconds, MB and operations."""
+    keep_freed_memory()  # this and the next two as training does
     keras.utils.set_random_seed(config.seed)
-    tf.config.experimental.enable_op_determinism()  # as in training
+    tf.config.experimental.enable_op_determinism()
     encoders = build.text_encoder(config, VOCABULARY), build.image_encoder(config, False)
     model = build.attngan(config, encoders)
     batch = random_batch(config, model.generator.image_sizes)

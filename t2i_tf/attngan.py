@@ -215,8 +215,9 @@ class AttnGAN(Trainer):
         fake_images = self._augment(fake_images, index, FAKE, i)
         following, count = replicas.next_rows(sentence)
         with tf.GradientTape() as tape:
-            real, alone, matched, penalty = self._judge_real(network, real_images, sentence)
-            fake = network.features(fake_images, training=True)
+            real, fake, alone, matched, penalty = self._judge_real(
+                network, real_images, fake_images, sentence
+            )
             fake_matched = network.conditional(fake, sentence, training=True)
             mismatched = [network.conditional(real[: following.shape[0]], following, training=True)]
             if captions.wrong_sentences is not None:
@@ -243,11 +244,16 @@ class AttnGAN(Trainer):
             "d_mismatched_accuracy": _share(tf.concat(mismatched, axis=0) < 0),
         }
 
-    def _judge_real(self, network, images, sentence):
-        """Features, unconditional and matched logits of real images, and the penalties' sum."""
+    def _judge_real(self, network, images, fake_images, sentence):
+        """Judges real images, computing fake images' features on the way.
+
+        Returns:
+            The features of both, the real images' unconditional and matched logits, and the sum
+            of their penalties.
+        """
         with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:
             tape.watch((images, sentence))
-            features = network.features(images, training=True)
+            features, fake = network.features(images, fake_images, training=True)
             matched = network.conditional(features, sentence, training=True)
             alone = network.unconditional(features, training=True)
             judgement = matched if alone is None else matched + alone
@@ -257,7 +263,7 @@ class AttnGAN(Trainer):
             penalty += self.gradient_penalty * matching_aware_penalty(*gradients)
         if self.r1_penalty:
             penalty += self.r1_penalty * r1_penalty(tape.gradient(judgement, images))
-        return features, alone, matched, penalty
+        return features, fake, alone, matched, penalty
 
     def _generator_losses(self, images, captions, index, turn):
         """The adversarial loss of every stage's images, by name."""

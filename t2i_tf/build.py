@@ -12,6 +12,7 @@ from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator
 from t2i_tf.networks.image_encoder import build_image_encoder
 from t2i_tf.networks.text_encoder import TextEncoder
+from t2i_tf.optimizers import FusedAdam
 
 
 @contextlib.contextmanager
@@ -184,7 +185,7 @@ def attngan(config, encoders):
 
 def _adam(train, schedule, name):
     # The published code keeps PyTorch's epsilon, a tenth of Keras'.
-    optimizer = keras.optimizers.Adam(schedule, beta_1=train.beta_1, epsilon=1e-8, name=name)
+    optimizer = FusedAdam(schedule, beta_1=train.beta_1, epsilon=1e-8, name=name)
     if train.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name=name)
     return optimizer

@@ -7,6 +7,9 @@ BatchNorm scales drawn from N(1, 0.02).
 import keras
 from keras import ops
 
+from t2i_tf.batch_norm import BatchNorm
+from t2i_tf.convolutions import conv, upsampled_conv
+
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.9
 
@@ -31,117 +34,14 @@ def standardize(codes):
     return (codes - mean) * ops.rsqrt(variance + 1e-6)
 
 
-def upsampled_conv(x, kernel):
-    """Nearest upsampling to twice the size, then a 'same' 3x3 convolution.
-
-    That equals one stride-2 transposed convolution whose 4x4 kernel is the flipped 3x3 kernel
-    convolved with 2x2 ones; it is computed in that form, with 2.25 times fewer multiplications.
-
-    Args:
-        x: `[B, H, W, C]`.
-        kernel: `[3, 3, C, D]`.
-
-    Returns:
-        `[B, 2H, 2W, D]`.
-    """
-    flipped = ops.transpose(ops.flip(kernel, axis=(0, 1)), (0, 1, 3, 2))
-    pad = [[0, 0], [0, 0]]
-    rows = ops.pad(flipped, [[0, 1], [0, 0], *pad]) + ops.pad(flipped, [[1, 0], [0, 0], *pad])
-    kernel = ops.pad(rows, [[0, 0], [0, 1], *pad]) + ops.pad(rows, [[0, 0], [1, 0], *pad])
-    return ops.conv_transpose(x, ops.cast(kernel, x.dtype), strides=2, padding="same")
-
-
 def batch_norm(name):
     """BatchNormalization with the constants of the published models."""
-    return keras.layers.BatchNormalization(
+    return BatchNorm(
         momentum=BATCH_NORM_MOMENTUM,
         epsilon=BATCH_NORM_EPSILON,
         gamma_initializer=keras.initializers.RandomNormal(1.0, 0.02),
         name=name,
     )
-
-
-def conv(
-    filters, kernel_size=3, strides=1, use_bias=False, spectral_norm=False, name=None, dtype=None
-):
-    """A 'same' convolution with an orthogonal kernel, spectrally normalised on request."""
-    if spectral_norm:
-        return SpectralConv2D(filters, kernel_size, strides, use_bias, name=name, dtype=dtype)
-    return keras.layers.Conv2D(
-        filters,
-        kernel_size,
-        strides=strides,
-        padding="same",
-        use_bias=use_bias,
-        kernel_initializer="orthogonal",
-        name=name,
-        dtype=dtype,
-    )
-
-
-@keras.saving.register_keras_serializable("t2i_tf")
-class SpectralConv2D(keras.layers.Layer):
-    """'Same' convolution, its kernel divided by its largest singular value (Miyato et al., 2018).
-
-    One step of power iteration each training call estimates the singular value; gradients pass
-    through the division, and the stored kernel stays unnormalised, as in the paper.
-
-    Args:
-        filters: Output channels.
-        kernel_size: Side of the kernel.
-        strides: Stride of the convolution.
-        use_bias: Whether to add a bias.
-    """
-
-    def __init__(self, filters, kernel_size=3, strides=1, use_bias=True, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.kernel_size = kernel_size
-        self.strides = strides
-        self.use_bias = use_bias
-
-    def build(self, input_shape):
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(self.kernel_size, self.kernel_size, input_shape[-1], self.filters),
-            initializer="orthogonal",
-            autocast=False,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros")
-        self.u = self.add_weight(
-            name="u",
-            shape=(1, self.filters),
-            initializer=keras.initializers.RandomNormal(),
-            trainable=False,
-            autocast=False,
-        )
-
-    def call(self, x, training=False):
-        kernel = ops.reshape(self.kernel, (-1, self.filters))
-        v = ops.stop_gradient(ops.normalize(ops.matmul(self.u, ops.transpose(kernel))))
-        u = ops.stop_gradient(ops.normalize(ops.matmul(v, kernel)))
-        if training:
-            self.u.assign(u)
-        sigma = ops.sum(ops.matmul(v, kernel) * u)
-        kernel = ops.cast(self.kernel / sigma, x.dtype)
-        x = ops.conv(x, kernel, strides=self.strides, padding="same")
-        return x if self.bias is None else x + self.bias
-
-    def compute_output_shape(self, input_shape):
-        batch, height, width, _ = input_shape
-        sides = (None if side is None else -(-side // self.strides) for side in (height, width))
-        return (batch, *sides, self.filters)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "use_bias": self.use_bias,
-        }
 
 
 @keras.saving.register_keras_serializable("t2i_tf")
@@ -238,10 +138,12 @@ class DownBlock(keras.layers.Layer):
         if self.batch_norm is not None:
             self.batch_norm.build((*input_shape[:-1], self.filters))
 
-    def call(self, x, training=False):
+    def call(self, x, training=False, batches=1):
+        """Maps `[B, H, W, any]`; in training each of `batches` parts of B is normalised alone."""
         x = self.conv(x, training=training)
         if self.batch_norm is not None:
-            x = self.batch_norm(x, training=training)
+            parts = ops.split(x, batches) if training else [x]
+            x = ops.concatenate([self.batch_norm(part, training=training) for part in parts])
         return ops.leaky_relu(x, 0.2)
 
     def compute_output_shape(self, input_shape):

@@ -4,14 +4,8 @@ import keras
 from keras import ops
 
 from t2i_tf.attention import TextualAttention, VisualAttention
-from t2i_tf.layers import (
-    InvertedResidualBlock,
-    ResidualBlock,
-    UpBlock,
-    batch_norm,
-    conv,
-    glu,
-)
+from t2i_tf.convolutions import conv
+from t2i_tf.layers import InvertedResidualBlock, ResidualBlock, UpBlock, batch_norm, glu
 
 
 @keras.saving.register_keras_serializable("t2i_tf")

@@ -13,12 +13,14 @@ from absl import flags
 from data_pipeline.dataset import Split
 from data_pipeline.errors import UserError, run
 from t2i_tf import build, model_directory, replicas, training, warm_start, watching
+from t2i_tf.memory import keep_freed_memory
 from t2i_tf.metrics.protocol import RealSet
 from t2i_tf.model_card import generator_card
 
 
 def main(_):
     """Trains, or goes on, to the config's number of steps."""
+    keep_freed_memory()
     options = flags.FLAGS
     config, workdir = options.config, Path(options.workdir)
     with replicas.strategy(options.strategy, options.cpu_devices).scope():

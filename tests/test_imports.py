@@ -11,7 +11,7 @@ FORBIDDEN = {
     "t2i_tf": {"export", "configs"},
     "configs": {"t2i_tf", "export", "data_pipeline", "tensorflow"},
 }
-KERAS_ONLY = ["layers.py", "attention.py", "losses.py", "networks"]
+KERAS_ONLY = ["convolutions.py", "layers.py", "attention.py", "losses.py", "networks"]
 
 
 def imported(path):

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from t2i_tf.layers import DownBlock, conv, standardize
+from t2i_tf.convolutions import conv
+from t2i_tf.layers import DownBlock, standardize
 
 
 @keras.saving.register_keras_serializable("t2i_tf")
@@ -63,11 +64,15 @@ class Discriminator(keras.Model):
             dtype=keras.config.floatx(),
         )
 
-    def features(self, images, training=False):
-        """Maps images `[B, S, S, 3]` in [-1, 1] to features `[B, 4, 4, 8 DF]`."""
+    def features(self, *images, training=False):
+        """Maps images `[B, S, S, 3]` in [-1, 1] to features `[B, 4, 4, 8 DF]`.
+
+        Several batches share the convolutions, not BatchNorm; their features come as a list.
+        """
+        x = ops.concatenate(images)
         for block in self.blocks:
-            images = block(images, training=training)
-        return images
+            x = block(x, training=training, batches=len(images))
+        return x if len(images) == 1 else ops.split(x, len(images))
 
     def unconditional(self, features, training=False):
         """Logits `[B]` of the images alone, None without that head."""

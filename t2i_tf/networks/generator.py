@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from t2i_tf.layers import ConditioningAugmentation, conv, standardize
+from t2i_tf.convolutions import conv
+from t2i_tf.layers import ConditioningAugmentation, standardize
 from t2i_tf.stages import AttentionStage, DualAttentionStage, InitialStage, JointStage
 
 STAGES = {"textual": AttentionStage, "none": JointStage, "dual": DualAttentionStage}

@@ -7,9 +7,10 @@ import lzma
 from pathlib import Path
 from unittest import mock
 
-import keras
 import numpy as np
 from keras import ops
+
+from t2i_tf.batch_norm import BatchNorm
 
 DIRECTORY = Path(__file__).parents[1] / "fixtures" / "reference"
 
@@ -83,19 +84,19 @@ def all_channels_last(arrays):
 
 @contextlib.contextmanager
 def unbiased_running_variance():
-    """BatchNormalization keeps the unbiased variance, as PyTorch does; Keras keeps the biased."""
-    keras_call = keras.layers.BatchNormalization.call
+    """BatchNorm keeps the unbiased variance, as PyTorch does; Keras keeps the biased."""
+    biased_call = BatchNorm.call
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs, training=False):
         kept = self.momentum * self.moving_variance.numpy()
-        outputs = keras_call(self, inputs, training=training, mask=mask)
+        outputs = biased_call(self, inputs, training=training)
         if training:
             count = np.prod(inputs.shape[:-1])
             added = self.moving_variance.numpy() - kept
             self.moving_variance.assign(kept + added * count / (count - 1))
         return outputs
 
-    with mock.patch.object(keras.layers.BatchNormalization, "call", call):
+    with mock.patch.object(BatchNorm, "call", call):
         yield
 
 

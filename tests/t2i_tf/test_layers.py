@@ -50,27 +50,16 @@ def test_up_block_equals_nearest_upsampling_and_convolution(rng):
     np.testing.assert_allclose(actual, expected, atol=2e-5)
 
 
-def test_spectral_convolution_has_largest_singular_value_one(rng):
-    layer = layers.conv(6, spectral_norm=True)
-    x = rng.normal(size=(1, 5, 5, 4)).astype("float32")
-    layer(x)
-    layer.kernel.assign(rng.normal(size=layer.kernel.shape))
-    for _ in range(200):
-        layer(x, training=True)
-    singular = np.linalg.svd(np.reshape(layer.kernel, (-1, 6)), compute_uv=False)
-    expected = ops.conv(x, layer.kernel / singular[0], padding="same")
-    np.testing.assert_allclose(layer(x), expected, rtol=1e-3, atol=1e-4)
-
-
-def test_spectral_convolution_keeps_its_state_outside_training(rng):
-    layer = layers.conv(6, spectral_norm=True)
-    x = rng.normal(size=(1, 5, 5, 4)).astype("float32")
-    layer(x)
-    before = np.array(layer.u)
-    layer(x)
-    np.testing.assert_array_equal(before, layer.u)
-    layer(x, training=True)
-    assert np.any(before != np.array(layer.u))
+def test_a_down_block_normalizes_each_batch_alone(rng):
+    together, apart = layers.DownBlock(8), layers.DownBlock(8)
+    x = rng.normal(size=(6, 8, 8, 3)).astype("float32") * np.repeat([1, 5], 3)[:, None, None, None]
+    for block in (together, apart):
+        block.build(x.shape)
+    apart.set_weights(together.get_weights())
+    expected = np.concatenate([apart(half, training=True) for half in (x[:3], x[3:])])
+    np.testing.assert_allclose(together(x, training=True, batches=2), expected, atol=1e-5)
+    for a, b in zip(together.get_weights(), apart.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
 def test_conditioning_augmentation_by_hand(rng):

@@ -23,12 +23,12 @@ def model(seed=0, **options):
 
 
 def seen_by(network, function="features"):
-    """Records the images that a network's function is called with."""
+    """Records the batches of images that a network's function is called with."""
     seen, call = [], getattr(network, function)
 
-    def recorded(images, *args, **kwargs):
-        seen.append(images)
-        return call(images, *args, **kwargs)
+    def recorded(*images, **kwargs):
+        seen.extend(images)
+        return call(*images, **kwargs)
 
     setattr(network, function, recorded)
     return seen
@@ -80,7 +80,7 @@ def test_two_generator_steps_after_one_of_the_discriminators():
     network.train_step(data)
     assert int(network.generator_optimizer.iterations) == 2
     assert [int(o.iterations) for o in network.discriminator_optimizers] == [1, 1]
-    real, fake, first, second = drawn  # D's two passes, then one for each turn of G
+    real, fake, first, second = drawn  # by D, then by each turn of G
     np.testing.assert_array_equal(fake, first)
     assert np.abs(first - second).max() > 1e-3
     np.testing.assert_array_equal(real, data["images"][0])
