@@ -76,6 +76,28 @@ def is_first_worker():
     return worker()[0] == 0
 
 
+def any_worker(truth):
+    """Whether something is true on any worker; all must ask after the same step.
+
+    Args:
+        truth: What is true here.
+    """
+    if worker()[1] == 1:
+        return truth
+    return bool(_sum(tf.constant(float(truth))))
+
+
+@tf.function
+def _sum(number):
+    def of_replica(number):
+        context = tf.distribute.get_replica_context()
+        # Its copy is on the replica's device, as the sum must be.
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.identity(number))
+
+    strategy = tf.distribute.get_strategy()
+    return strategy.experimental_local_results(strategy.run(of_replica, (number,)))[0]
+
+
 def count():
     """How many replicas train together."""
     return tf.distribute.get_strategy().num_replicas_in_sync

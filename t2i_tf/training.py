@@ -173,7 +173,7 @@ def fit(
             export(step)
         return
     with Progress(train.steps, "steps", start=step) as progress:
-        callbacks = []
+        callbacks = [StopOnSignal(step)]
         if first:
             board = Board(workdir)
             board.hparams(config.to_dict())
@@ -184,10 +184,11 @@ def fit(
                 *watchers(board),
                 MetricsWriter(board, step, train.batch_size),
                 SaveCheckpoint(checkpointer, step, workdir, export),
-                StopOnSignal(step),
+                *callbacks,
             ]
             if profile:
-                callbacks.append(Profile(workdir, *_steps_to_trace(profile, train.steps - step)))
+                traced = _steps_to_trace(profile, train.steps - step)
+                callbacks.insert(0, Profile(workdir, *traced))
         while step < train.steps:
             # A run that a signal stopped within an interval first does the rest of that one.
             rest = interval - step % interval

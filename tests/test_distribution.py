@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -34,6 +35,17 @@ def start(workdir, data_dir, damsm, *flags, task=0, env=None):
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def two_workers():
+    """The environments of two processes on this machine that train together."""
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
+    addresses = [f"localhost:{listener.getsockname()[1]}" for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    for task in range(2):
+        place = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": task}}
+        yield {"TF_CONFIG": json.dumps(place)}
 
 
 def finish(process):
@@ -70,17 +82,11 @@ def test_two_mirrored_devices_train_as_one(one_device, tiny_data, tiny_damsm, tm
 
 
 def test_two_workers_train_as_one_device(one_device, tiny_data, tiny_damsm, tmp_path):
-    workdir, ports = tmp_path / "run", []
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(2)]
-    for listener in sockets:
-        ports.append(listener.getsockname()[1])
-        listener.close()
-    cluster = {"worker": [f"localhost:{port}" for port in ports]}
-    workers = []
-    for task in range(2):
-        place = {"cluster": cluster, "task": {"type": "worker", "index": task}}
-        env = {"TF_CONFIG": json.dumps(place)}
-        workers.append(start(workdir, tiny_data, tiny_damsm, task=task, env=env))
+    workdir = tmp_path / "run"
+    workers = [
+        start(workdir, tiny_data, tiny_damsm, task=task, env=env)
+        for task, env in enumerate(two_workers())
+    ]
     for worker in workers:
         finish(worker)
     first, second = variables(workdir, 0), variables(workdir, 1)
@@ -104,3 +110,24 @@ def test_a_batch_that_cannot_be_split_is_refused(tiny_data, tiny_damsm, tmp_path
     assert process.returncode == 1
     assert "error: train.batch_size=7 is no multiple of 2 replicas" in output
     assert not (tmp_path / "run").exists()
+
+
+def test_what_one_worker_knows_all_workers_learn():
+    program = (
+        "import sys, t2i_tf; from t2i_tf import replicas\n"
+        "with replicas.strategy('multiworker').scope():\n"
+        "    print(replicas.any_worker(sys.argv[1] == '1'), replicas.any_worker(False))"
+    )
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(task)],
+            cwd=ROOT,
+            env={**os.environ, **env},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for task, env in enumerate(two_workers())
+    ]
+    for worker in workers:
+        output, _ = worker.communicate(timeout=100)
+        assert output.split() == ["True", "False"]

@@ -12,7 +12,7 @@ from t2i_tf.images import attention_strip, grid, save_png, stack
 from t2i_tf.text_to_image import TextToImage, to_uint8
 
 ATTENDED = 4  # captions whose attention is shown
-TILE = 128  # largest side of a picture in an attention strip
+TILE, COLUMNS = 128, 7  # of an attention strip, which fits TensorBoard's width at actual size
 
 
 class SampleGrid(PeriodicCallback):
@@ -128,5 +128,5 @@ def attention_sheet(images, maps, words):
     for image, attention, caption in zip(images, maps, words, strict=True):
         if len(image) > TILE:
             image = np.asarray(Image.fromarray(image).resize((TILE, TILE), Image.Resampling.BOX))
-        strips.append(np.asarray(attention_strip(image, attention, caption)))
+        strips.append(np.asarray(attention_strip(image, attention, caption, COLUMNS)))
     return stack(strips)

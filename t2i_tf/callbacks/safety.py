@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from data_pipeline.errors import UserError
+from t2i_tf import replicas
 from t2i_tf.callbacks.base import StepCallback, writing
 from t2i_tf.checkpoints import Checkpointer
 
@@ -92,8 +93,9 @@ class StopOnSignal(StepCallback):
     """At SIGTERM or Ctrl-C ends the interval with the running step, then the program.
 
     What comes at the end of an interval happens, so the step is saved; pictures and scores are
-    left out. The exit code is 128 + the signal's number, as if it had not been caught. A second
-    signal is not. This callback must be the last.
+    left out. Where several workers train, all stop at the same step, whichever got the signal. The
+    exit code is 128 + the signal's number, as if it had not been caught. A second signal is not.
+    This callback must be the last.
 
     Args:
         start: Steps that the run had done before.
@@ -108,17 +110,24 @@ class StopOnSignal(StepCallback):
     def _stop(self, number, frame):
         self._restore()
         self._number = number
-        self.model.stop_training = True
+        if replicas.worker()[1] == 1:  # Pictures that are about to be drawn can be left out.
+            self.model.stop_training = True
 
     def _restore(self):
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if replicas.any_worker(self._number is not None):
+            self.model.stop_training = True
+
     def on_train_end(self, logs=None):
         self._restore()
-        if self._number is not None:
-            name = signal.Signals(self._number).name
+        if self.model.stop_training:
+            number = self._number or signal.SIGTERM  # another worker's signal
+            name = signal.Signals(number).name
             print(
                 f"{name}: saved step {self.step}; the same command goes on from it", file=sys.stderr
             )
-            sys.exit(128 + self._number)
+            sys.exit(128 + number)
