@@ -1,0 +1,154 @@
+"""Speed of a preset's training stream, against the bare JPEG decoder on the same records.
+
+    python -m benchmarks.input_pipeline --config=configs/cub_attngan2.py --batch=10
+
+The two take turns, so that `fraction_of_peak`, the stream's rate over the decoder's, compares them
+as the machine was during the run. Without --data_dir the records hold pictures with a photograph's
+1/f spectrum, stored as the builder stores them for the preset's size. The last line is JSON.
+"""
+
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from absl import flags
+from ml_collections import config_flags
+from PIL import Image
+
+from benchmarks.machine import peak_memory_mb
+from data_pipeline import tfrecord
+from data_pipeline.builder import STORED_SCALE
+from data_pipeline.dataset import Split
+from data_pipeline.errors import run
+from data_pipeline.pictures import stored_jpeg
+from data_pipeline.vocabulary import END, Vocabulary
+from t2i_tf import training
+from t2i_tf.networks.generator import Generator
+
+CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, a file in configs/.")
+BATCH = flags.DEFINE_integer("batch", None, "Images a batch; the config's if left out.", 2)
+DATA_DIR = flags.DEFINE_string("data_dir", None, "Built data set to read instead.")
+ROUNDS = flags.DEFINE_integer("rounds", 7, "Timed turns of each.", 1)
+IMAGES = flags.DEFINE_integer("images", 600, "Images of a turn, at the least.", 1)
+
+RECORDS, CAPTIONS, VOCABULARY = 256, 10, 5450
+
+
+def main(_):
+    config = CONFIG.value.copy_and_resolve_references()
+    if BATCH.value is not None:
+        config.train.batch_size = BATCH.value
+    image_sizes = Generator(**config.generator).image_sizes
+    with tempfile.TemporaryDirectory() as folder:
+        if DATA_DIR.value is None:
+            write_photographs(Path(folder), config, image_sizes[-1])
+        split = Split(DATA_DIR.value or folder, "train")
+    figures = measure(split, config, image_sizes)
+    print(f"{config.name}, batch {figures['batch']}, images of {image_sizes[-1]} px")
+    print(f"  training stream     {figures['images_per_second']:.0f} images a second")
+    print(f"  bare JPEG decoder   {figures['decoder_images_per_second']:.0f} images a second")
+    print(f"  fraction of that    {figures['fraction_of_peak']:.3f}")
+    print(f"  peak memory         {figures['peak_memory_mb']:.0f} MB")
+    print(json.dumps(figures))
+
+
+def measure(split, config, image_sizes):
+    """Figures by name, in seconds and MB."""
+    batch = config.train.batch_size
+    batches = -(-IMAGES.value // batch)
+    stream = training.batches(split, config, image_sizes, 0)
+    rates = {"stream": [], "decoder": []}
+    for turn in range(ROUNDS.value + 1):  # The first one warms up.
+        for name, dataset in (("stream", stream), ("decoder", decoded(split, batch))):
+            seconds = time_of(dataset, batches)
+            if turn:
+                rates[name].append(batches * batch / seconds)
+    rate, decoder = (statistics.median(rates[name]) for name in ("stream", "decoder"))
+    return {
+        "step_seconds": batch / rate,
+        "images_per_second": rate,
+        "decoder_images_per_second": decoder,
+        "fraction_of_peak": rate / decoder,
+        "peak_memory_mb": peak_memory_mb(),
+        "config": config.name,
+        "batch": batch,
+    }
+
+
+def decoded(split, batch):
+    """The split's records over and over, parsed and their JPEGs decoded, in parallel."""
+    records = [row["image"] for row in split.examples()]
+    return (
+        tf.data.Dataset.from_tensor_slices(records)
+        .repeat()
+        .map(lambda jpeg: tf.size(tf.io.decode_jpeg(jpeg, 3)), num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(batch)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+def time_of(dataset, batches):
+    """Seconds for so many batches, the first one, which fills the buffers, left out."""
+    iterator = iter(dataset)
+    next(iterator)
+    start = time.perf_counter()
+    for _ in range(batches):
+        next(iterator)
+    return time.perf_counter() - start
+
+
+def write_photographs(folder, config, image_size):
+    """A built data set of pictures with a 1/f spectrum and captions of random words."""
+    rng = np.random.default_rng(0)
+    vocabulary = Vocabulary([END, *(f"word{i}" for i in range(1, VOCABULARY))])
+    vocabulary.save(folder / tfrecord.VOCABULARY_FILE)
+    side = round(image_size * STORED_SCALE)
+    with tf.io.TFRecordWriter(str(folder / tfrecord.shard_name("photographs", "train", 0, 1))) as f:
+        for i in range(RECORDS):
+            image = Image.fromarray(photograph(rng, side))
+            lengths = rng.integers(6, config.data.max_words + 4, CAPTIONS)
+            record = tfrecord.serialize(
+                image=stored_jpeg(image, (0, 0, side, side), side),
+                class_id=i % 10,
+                name=f"photographs/{i}",
+                captions=["" for _ in lengths],
+                tokens=[rng.integers(1, VOCABULARY, length) for length in lengths],
+            )
+            f.write(record)
+    tfrecord.DatasetInfo(
+        dataset="photographs",
+        stored_size=side,
+        captions_per_image=CAPTIONS,
+        max_words=config.data.max_words,
+        vocabulary={
+            "file": tfrecord.VOCABULARY_FILE,
+            "size": VOCABULARY,
+            "sha256": vocabulary.sha256,
+        },
+        splits={"train": {"images": RECORDS, "classes": 10, "shards": 1}},
+        classes=[str(i) for i in range(10)],
+        source={},
+    ).save(folder)
+
+
+def photograph(rng, side):
+    """A random uint8 picture `[side, side, 3]` whose amplitudes fall with 1/f, as photographs' do.
+
+    Its colour channels are alike by nine tenths.
+    """
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing="ij"))
+    frequency[0, 0] = np.inf
+    grey, colour = rng.normal(size=[1, side, side]), rng.normal(size=[3, side, side])
+    spectrum = np.fft.rfft2(0.9 * grey + 0.1 * colour) / frequency
+    image = np.fft.irfft2(spectrum, [side, side])
+    image = 128 + 50 * image / image.std()
+    return np.moveaxis(image, 0, -1).clip(0, 255).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("config")
+    run(main)
