@@ -31,103 +31,13 @@ import tensorflow as tf
 from absl import flags
 
 from data_pipeline.errors import UserError, run
-from data_pipeline.tokenizer import tokenize_tf
-from t2i_tf import model_directory
-from t2i_tf.text_to_image import TextToImage, to_uint8
+from data_pipeline.files import check_room
+from export import warmup
+from export.endpoints import Endpoints
+from export.folding import fold
+from t2i_tf import model_card, model_directory
 
-HASH_BUCKETS = 2**62
-LONGEST_SHOWN = 80  # bytes of a text in an error
-
-
-class Endpoints:
-    """The signatures' functions, on string tensors.
-
-    Args:
-        model: A model with a generator.
-        vocabulary_path: The model's vocabulary file, kept in the SavedModel as an asset.
-    """
-
-    def __init__(self, model: model_directory.ModelDirectory, vocabulary_path: str | Path):
-        self.network = TextToImage(model.text_encoder, model.generator)
-        self.max_words = model.config.data.max_words
-        self.table = tf.lookup.StaticHashTable(
-            tf.lookup.TextFileInitializer(
-                str(vocabulary_path),
-                tf.string,
-                tf.lookup.TextFileIndex.WHOLE_LINE,
-                tf.int64,
-                tf.lookup.TextFileIndex.LINE_NUMBER,
-            ),
-            default_value=0,
-        )
-
-    def serving_default(self, text):
-        """PNG files of the texts, each with its own hash as seed."""
-        seed = tf.strings.to_hash_bucket_fast(text, HASH_BUCKETS)
-        images = self.generate(text, seed)["image"]
-        png = tf.map_fn(tf.io.encode_png, images, fn_output_signature=tf.TensorSpec([], tf.string))
-        return {"image_bytes": png}
-
-    def generate(self, text, seed):
-        """The last stage's images."""
-        tokens, _ = self._read(text)
-        return {"image": to_uint8(self._draw(self.network, tokens, seed)["images"][-1])}
-
-    def generate_from_noise(self, text, noise):
-        """The last stage's images of given noise, the condition at its mean."""
-        tokens, _ = self._read(text)
-        image = self._draw(self.network.from_noise, tokens, noise)["images"][-1]
-        return {"image": to_uint8(image), "image_float": image}
-
-    def explain(self, text, seed):
-        """Every stage's images and attention, and the words that the attention is over."""
-        tokens, words = self._read(text)
-        drawn = self._draw(self.network, tokens, seed)
-        images = {f"image_{i}": to_uint8(image) for i, image in enumerate(drawn["images"])}
-        attention = {f"attention_{i}": maps for i, maps in enumerate(drawn["attention"], start=1)}
-        return {**images, **attention, "tokens": words}
-
-    def encode_text(self, text):
-        """The text encoder's word features and sentence codes."""
-        tokens, _ = self._read(text)
-        words, sentence = self.network.text_encoder(tokens)
-        return {"words": words, "sentence": sentence, "mask": tokens != 0}
-
-    def _draw(self, network, tokens, inputs):
-        """`network(tokens, inputs)`, run on a spare row where the batch is empty.
-
-        TensorFlow's oneDNN convolutions give an empty batch the channels of their input.
-        """
-        rows = tf.shape(tokens)[0]
-        spare = [0, 1 - tf.minimum(rows, 1)]
-        tokens = tf.pad(tokens, [spare, [0, 0]], constant_values=1)
-        inputs = tf.pad(inputs, [spare, *[[0, 0]] * (inputs.shape.rank - 1)])
-        return tf.nest.map_structure(lambda values: values[:rows], network(tokens, inputs))
-
-    def _read(self, text):
-        """Token ids `[B, T]` and words `[B, T]`: `Vocabulary.encode`, cut to `max_words`.
-
-        T is at least 1, so that a batch of no texts passes through the networks too.
-        """
-        words = tokenize_tf(text)
-        ids = words.with_values(self.table.lookup(words.values))
-        known = ids.with_values(ids.values != 0)
-        words, ids = (tf.ragged.boolean_mask(part, known) for part in (words, ids))
-        with tf.control_dependencies([_assert_known(text, ids.row_lengths() == 0)]):
-            longest = tf.clip_by_value(ids.bounding_shape(axis=1), 1, self.max_words)
-        shape = tf.stack([ids.nrows(), longest])
-        ids, words = (part[:, : self.max_words].to_tensor(shape=shape) for part in (ids, words))
-        return tf.cast(ids, tf.int32), words
-
-
-def _assert_known(text, empty):
-    """Fails where any of the texts is `empty`; the message names its row and shows it."""
-    rows = tf.where(empty)[:, 0]
-    shown = tf.strings.substr(tf.gather(text, rows), 0, LONGEST_SHOWN)
-    shown = tf.strings.unicode_transcode(shown, "UTF-8", "UTF-8")
-    named = tf.strings.join(["row ", tf.strings.as_string(rows), " (", shown, ")"])
-    message = ["the model knows no word of ", tf.strings.reduce_join(named, separator=", ")]
-    return tf.debugging.Assert(tf.size(rows) == 0, [tf.strings.join(message)])
+BYTES = 5  # of the files for each number, the graphs included
 
 
 def export(
@@ -152,38 +62,47 @@ def export(
             written.
     """
     output_dir = Path(output_dir)
+    if output_dir.exists() and not output_dir.is_dir():
+        raise UserError(f"--output_dir={output_dir} is a file: give a folder")
     if version is None:
         version = _next_version(output_dir)
     target = output_dir / str(version)
     if target.exists() and not overwrite:
         raise UserError(f"{target} exists already: give another --version or --overwrite")
     model = model_directory.load(model_dir)
+    card = model_card.served_card(model_directory.find(model_dir), model.config)
     partial, replaced = (output_dir / f".{version}.{state}" for state in ("partial", "replaced"))
     for leftover in (partial, replaced):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+        numbers = model.generator.count_params() + model.text_encoder.count_params()
+        check_room(output_dir, BYTES * numbers)
         _write(model, partial)
-    except tf.errors.OpError as error:  # A file in the way, a full disk.
+        extra = partial / "assets.extra"
+        extra.mkdir()
+        (extra / model_directory.CARD).write_text(card, encoding="utf-8")
+        warmup.write(extra / warmup.FILE, model, output_dir.resolve().name)
+        if target.exists():
+            os.replace(target, replaced)
+        os.replace(partial, target)
+    except (OSError, tf.errors.OpError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise UserError(f"cannot write {target}: {error.message}") from error
-    card = model_directory.find(model_dir) / model_directory.CARD
-    if card.is_file():
-        (partial / "assets.extra").mkdir()
-        shutil.copy(card, partial / "assets.extra")
-    if target.exists():
-        os.replace(target, replaced)
-    os.replace(partial, target)
+        reason = error.strerror if isinstance(error, OSError) else error.message.splitlines()[0]
+        raise UserError(f"cannot write {target}: {reason}") from error
     shutil.rmtree(replaced, ignore_errors=True)
     return target
 
 
 def _write(model, path):
-    """Writes the SavedModel.
+    """Writes the SavedModel; the generator can only draw afterwards.
 
     Only the table is tracked: the archive finds the variables that the endpoints use by itself
-    and would store those of tracked networks a second time. The vocabulary comes from a temporary
-    folder because the table's name in the graph holds the path that it was read from.
+    and would store those of tracked networks a second time. All signatures share them; as constants
+    in the graphs they would be stored five times and draw no faster. The vocabulary comes from a
+    temporary folder because the table's name in the graph holds the path that it was read from.
     """
+    fold(model.generator)
     with tempfile.TemporaryDirectory() as folder:
         vocabulary = Path(folder) / model_directory.VOCABULARY
         model.vocabulary.save(vocabulary)

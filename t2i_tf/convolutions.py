@@ -56,11 +56,16 @@ def upsampled_conv(x, kernel):
     Returns:
         `[B, 2H, 2W, D]`.
     """
+    kernel = ops.cast(upsampled_kernel(kernel), x.dtype)
+    return ops.conv_transpose(x, kernel, strides=2, padding="same")
+
+
+def upsampled_kernel(kernel):
+    """The 4x4 kernel `[4, 4, D, C]` with which `upsampled_conv` computes."""
     flipped = ops.transpose(ops.flip(kernel, axis=(0, 1)), (0, 1, 3, 2))
     pad = [[0, 0], [0, 0]]
     rows = ops.pad(flipped, [[0, 1], [0, 0], *pad]) + ops.pad(flipped, [[1, 0], [0, 0], *pad])
-    kernel = ops.pad(rows, [[0, 0], [0, 1], *pad]) + ops.pad(rows, [[0, 0], [1, 0], *pad])
-    return ops.conv_transpose(x, ops.cast(kernel, x.dtype), strides=2, padding="same")
+    return ops.pad(rows, [[0, 0], [0, 1], *pad]) + ops.pad(rows, [[0, 0], [1, 0], *pad])
 
 
 def conv(

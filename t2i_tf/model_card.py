@@ -1,8 +1,11 @@
 """Model cards: what a model is, what it was trained on, and how to use it."""
 
+import json
 from pathlib import Path
 
-from t2i_tf import __version__
+from data_pipeline.errors import UserError
+from t2i_tf import __version__, model_directory
+from t2i_tf.metrics import report
 from t2i_tf.metrics.features import file_sha256
 
 _CARD = """# {name}
@@ -73,6 +76,37 @@ def generator_card(config, info, step):
     stages = config.generator.stages
     kind = f"Attentional text-to-image GAN of {stages} stages (averaged weights)"
     return _card(kind, config, info, step, _GENERATE)
+
+
+def served_card(directory, config):
+    """The card that an exported model carries: its own, what was measured of it, its config.
+
+    Args:
+        directory: The model directory, as `model_directory.find` returns it.
+        config: Its config.
+
+    Raises:
+        UserError: A report of an evaluation beside the model is damaged.
+    """
+    own = directory / model_directory.CARD
+    card = own.read_text(encoding="utf-8").rstrip() if own.is_file() else f"# {config.name}"
+    parts = [card, *_measured(directory), "## Config", f"```json\n{config.to_json(indent=2)}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _measured(directory):
+    """Sections of the evaluations of these very weights, in the model directory or its run's."""
+    weights = file_sha256(model_directory.weights_file(directory, "generator"))
+    run = directory.parent if directory.name == "model" else directory
+    for path in sorted([*run.glob("report.json"), *run.glob("*/report.json")]):
+        try:
+            figures = json.loads(path.read_text(encoding="utf-8"))
+            if figures["pictures"].get("generator_sha256") == weights:
+                yield report.markdown(figures).replace("# ", "## Measured: ", 1).rstrip()
+        except (ValueError, KeyError) as error:
+            raise UserError(
+                f"{path} is no report of t2i_tf.evaluate ({error}): measure anew or remove it"
+            ) from error
 
 
 def _card(kind, config, info, step, use):

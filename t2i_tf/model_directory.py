@@ -1,6 +1,6 @@
 """The model directory: what a trained model is on disk, and what every command takes.
 
-config.json                  the resolved config of the run
+config.json                  the resolved config of the run, and the vocabulary's hash
 vocabulary.txt               one word a line, line number = token id
 text_encoder.weights.h5
 image_encoder.weights.h5     DAMSM's other half; absent where only the generator was published
@@ -31,6 +31,7 @@ from t2i_tf.networks.text_encoder import TextEncoder
 BUNDLED = Path(__file__).parent / "bundled"
 CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.txt", "README.md"
 NETWORKS = ("text_encoder", "image_encoder", "generator")
+VOCABULARY_HASH = "vocabulary_sha256"
 BYTES = 5  # of a file for each number, what HDF5 adds included
 
 
@@ -83,7 +84,8 @@ def save(directory: str | Path, model: ModelDirectory, card: str) -> None:
     partial = directory.with_name(f".{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    write_config(partial / CONFIG, model.config)
+    config = {**model.config.to_dict(), VOCABULARY_HASH: model.vocabulary.sha256}
+    write_config(partial / CONFIG, ml_collections.ConfigDict(config))
     model.vocabulary.save(partial / VOCABULARY)
     (partial / CARD).write_text(card, encoding="utf-8")
     networks = {name: getattr(model, name) for name in NETWORKS if getattr(model, name)}
@@ -111,13 +113,22 @@ def describe(
         need: The networks beside the text encoder whose weights must be there.
 
     Raises:
-        UserError: The folder is no model directory, or lacks a needed part.
+        UserError: The folder is no model directory, lacks a needed part, or has other words than
+            the model was trained with.
     """
     names = [CONFIG, VOCABULARY, *(weights_file("", n).name for n in ("text_encoder", *need))]
     missing = [name for name in names if not (directory / name).is_file()]
     if missing:
         raise UserError(f"{directory} is no model directory: it lacks {', '.join(missing)}")
-    return read_config(directory / CONFIG), Vocabulary.load(directory / VOCABULARY)
+    config, vocabulary = read_config(directory / CONFIG), Vocabulary.load(directory / VOCABULARY)
+    if VOCABULARY_HASH in config:  # Models from before it was written lack it.
+        if config[VOCABULARY_HASH] != vocabulary.sha256:
+            raise UserError(
+                f"{directory / VOCABULARY} is not the vocabulary that the model was trained with: "
+                f"its SHA-256 differs from the one in {CONFIG}"
+            )
+        del config[VOCABULARY_HASH]
+    return config, vocabulary
 
 
 def load(

@@ -1,6 +1,7 @@
 """What an exported model answers, against the Python path and in a process without the package."""
 
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from data_pipeline.errors import UserError
 from export import saved_model
+from export.endpoints import HASH_BUCKETS
 from t2i_tf import captions
 from t2i_tf.text_to_image import TextToImage, to_uint8
 
@@ -69,7 +71,7 @@ def test_generate_does_not_depend_on_the_batch(signatures):
 
 def test_serving_default_seeds_with_the_texts_hash(signatures):
     files = call(signatures, "serving_default")["image_bytes"].numpy()
-    seed = tf.strings.to_hash_bucket_fast(TEXTS, saved_model.HASH_BUCKETS)
+    seed = tf.strings.to_hash_bucket_fast(TEXTS, HASH_BUCKETS)
     images = call(signatures, "generate", seed=seed)["image"].numpy()
     for file, image in zip(files, images, strict=True):
         assert_same_pictures(np.asarray(Image.open(io.BytesIO(file))), image)
@@ -181,9 +183,13 @@ def test_runs_in_tensorflow_alone(exported, tmp_path):
     assert done.stdout.splitlines() == ["(1, 32, 32, 3)"]
 
 
-def test_vocabulary_and_card_travel_along(exported, model_dir):
-    for folder, name in (("assets", "vocabulary.txt"), ("assets.extra", "README.md")):
-        assert (exported / folder / name).read_bytes() == (model_dir / name).read_bytes()
+def test_vocabulary_and_card_travel_along(exported, model_dir, small_config):
+    name = "vocabulary.txt"
+    assert (exported / "assets" / name).read_bytes() == (model_dir / name).read_bytes()
+    card = (exported / "assets.extra" / "README.md").read_text()
+    assert card.startswith((model_dir / "README.md").read_text())
+    config = json.loads(card.split("```json\n")[1].split("```")[0])
+    assert config == small_config.to_dict()
     graph = (exported / "saved_model.pb").read_bytes()
     assert str(model_dir.parent).encode() not in graph
 
@@ -217,7 +223,7 @@ def test_failed_export_leaves_no_version(model_dir, tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_told(model_dir, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="cannot write .*file/1: "):
+    with pytest.raises(UserError, match="file is a file: give a folder"):
         saved_model.export(model_dir, tmp_path / "file")
 
 
