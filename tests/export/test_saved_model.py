@@ -2,9 +2,6 @@
 
 import io
 import json
-import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,10 +9,9 @@ import tensorflow as tf
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
 
-from data_pipeline.errors import UserError
 from export import saved_model
 from export.endpoints import HASH_BUCKETS
-from t2i_tf import captions
+from t2i_tf import captions, model_directory
 from t2i_tf.text_to_image import TextToImage, to_uint8
 
 TEXTS = ["A small RED, zorp bird!", "it", "this bird has a blue belly with green wings and a crown"]
@@ -62,11 +58,33 @@ def test_generate_equals_the_python_path(signatures, drawn):
     assert_same_pictures(image, to_uint8(drawn["images"][-1]).numpy())
 
 
-def test_generate_does_not_depend_on_the_batch(signatures):
-    together = call(signatures, "generate")["image"].numpy()
-    for row, (text, seed) in enumerate(zip(TEXTS, SEEDS, strict=True)):
-        alone = call(signatures, "generate", [text], seed=tf.constant([seed], tf.int64))["image"]
-        assert_same_pictures(alone.numpy()[0], together[row])
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory):
+    """`generate` of the bundled model, whose pictures show birds."""
+    path = saved_model.export(model_directory.BUNDLED, tmp_path_factory.mktemp("served"))
+    return tf.saved_model.load(str(path)).signatures["generate"]
+
+
+@pytest.mark.parametrize(("size", "position"), [(2, 1), (3, 0), (8, 5), (17, 16)])
+@pytest.mark.parametrize("other", ["bird", "a yellow bird with a long tail " * 5])
+def test_picture_does_not_depend_on_the_batch(bundled, size, position, other):
+    texts, seeds = [other] * size, list(range(size))
+    texts[position], seeds[position] = "a small red bird with black wings", 2**40 + 7
+    image = bundled(text=tf.constant(texts), seed=tf.constant(seeds, tf.int64))["image"].numpy()
+    text, seed = texts[position : position + 1], seeds[position : position + 1]
+    alone = bundled(text=tf.constant(text), seed=tf.constant(seed, tf.int64))["image"].numpy()
+    assert np.ptp(alone) > 100
+    assert_same_pictures(image[position], alone[0])
+    assert not np.array_equal(image[position - 1], alone[0])
+
+
+def test_bundled_model_draws_as_the_python_path(bundled):
+    model = model_directory.load()
+    tokens = captions.encode(["a blue bird", "a red bird"], model.vocabulary, 18).tokens
+    seeds = tf.constant([1, 2], tf.int64)
+    drawn = TextToImage(model.text_encoder, model.generator)(tf.constant(tokens), seeds)
+    image = bundled(text=tf.constant(["a blue bird", "a red bird"]), seed=seeds)["image"].numpy()
+    assert_same_pictures(image, to_uint8(drawn["images"][-1]).numpy())
 
 
 def test_serving_default_seeds_with_the_texts_hash(signatures):
@@ -115,6 +133,8 @@ def test_encode_text_equals_the_encoder(signatures, small_model, tokens):
         "bird\x00\twings",
         "A bird, with: blue_ wings",
         "IT'S ῼ",
+        "red\U0001f426bird \U0001f426",
+        "\ufeffbird \ufffd red\ufffd\ufffd\ufffdwings",
     ],
 )
 def test_text_is_read_as_by_the_vocabulary(text, signatures, small_model):
@@ -140,9 +160,44 @@ def test_unknown_text_fails_and_names_its_row(name, signatures):
         call(signatures, name, ["a bird", "zorp", ""])
 
 
-def test_bytes_that_are_no_text_fail_too(signatures):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="no word of row 0"):
-        call(signatures, "generate", [b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "text", [b"\xff\xfe", b"\x00", b"\xed\xa0\x80", "\U0001f426", "zorp" * 10**6]
+)
+def test_bytes_without_a_word_fail_too(text, signatures):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="no word of row 0") as caught:
+        call(signatures, "generate", [text])
+    assert len(str(caught.value)) < 10_000
+
+
+def test_bytes_that_are_no_text_separate_words(signatures):
+    texts = [b"red\xffbird", b"red\xe2\x82 bird", b"red\x00bird", b"\xc0\xafred bird"]
+    assert [
+        list(row)
+        for row in call(signatures, "explain", texts, seed=tf.range(4, dtype="int64"))[
+            "tokens"
+        ].numpy()
+    ] == [[b"red", b"bird"]] * 4
+
+
+def test_a_caption_of_megabytes_is_cut(signatures):
+    seed = tf.constant([1], tf.int64)
+    long, short = (
+        call(signatures, "generate", ["red bird " * times], seed=seed)["image"].numpy()
+        for times in (200_000, 3)
+    )
+    np.testing.assert_array_equal(long, short)
+
+
+def test_only_the_first_unknown_texts_are_named(signatures):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"row 9 \(\)") as caught:
+        call(signatures, "encode_text", [""] * 500)
+    assert "row 10" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_unequal_numbers_of_texts_and_seeds_fail(rows, signatures):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        call(signatures, "generate", ["red"] * 2, seed=tf.range(rows, dtype=tf.int64))
 
 
 def test_only_ops_that_serving_has(exported):
@@ -158,31 +213,6 @@ def test_only_ops_that_serving_has(exported):
     assert not [op for op in ops if "PyFunc" in op or "Cudnn" in op]
 
 
-PROGRAM = """
-import sys
-import tensorflow as tf
-for missing in ("keras", "t2i_tf", "data_pipeline", "tensorflow_text"):
-    sys.modules[missing] = None  # to import it is an error now
-signatures = tf.saved_model.load(sys.argv[1]).signatures
-text = tf.constant(["a red bird"])
-print(signatures["generate"](text=text, seed=tf.constant([3], tf.int64))["image"].shape)
-"""
-
-
-def test_runs_in_tensorflow_alone(exported, tmp_path):
-    """From another folder than the one it was written to; TensorFlow's own ops are enough."""
-    moved = shutil.copytree(exported, tmp_path / "moved")
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(moved)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["(1, 32, 32, 3)"]
-
-
 def test_vocabulary_and_card_travel_along(exported, model_dir, small_config):
     name = "vocabulary.txt"
     assert (exported / "assets" / name).read_bytes() == (model_dir / name).read_bytes()
@@ -192,53 +222,3 @@ def test_vocabulary_and_card_travel_along(exported, model_dir, small_config):
     assert config == small_config.to_dict()
     graph = (exported / "saved_model.pb").read_bytes()
     assert str(model_dir.parent).encode() not in graph
-
-
-def test_versions_count_up_and_are_not_replaced(model_dir, tmp_path, monkeypatch):
-    written = []
-    monkeypatch.setattr(
-        saved_model, "_write", lambda model, path: (path.mkdir(), written.append(1))
-    )
-    (tmp_path / "7").mkdir()
-    (tmp_path / "7" / "old").touch()
-    assert saved_model.export(model_dir, tmp_path) == tmp_path / "8"
-    with pytest.raises(UserError, match="7 exists already"):
-        saved_model.export(model_dir, tmp_path, version=7)
-    assert len(written) == 1 and (tmp_path / "7" / "old").exists()
-    saved_model.export(model_dir, tmp_path, version=7, overwrite=True)
-    assert not (tmp_path / "7" / "old").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8"]
-
-
-def test_failed_export_leaves_no_version(model_dir, tmp_path, monkeypatch):
-    def fail(model, path):
-        path.mkdir()
-        raise RuntimeError("disk full")
-
-    monkeypatch.setattr(saved_model, "_write", fail)
-    with pytest.raises(RuntimeError, match="disk full"):
-        saved_model.export(model_dir, tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [".1.partial"]
-
-
-def test_a_folder_that_cannot_be_written_is_told(model_dir, tmp_path):
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="file is a file: give a folder"):
-        saved_model.export(model_dir, tmp_path / "file")
-
-
-def test_a_full_disk_is_told_and_nothing_is_left(model_dir, tmp_path, monkeypatch):
-    def fail(model, path):
-        path.mkdir()
-        raise saved_model.tf.errors.ResourceExhaustedError(None, None, "No space left on device")
-
-    monkeypatch.setattr(saved_model, "_write", fail)
-    with pytest.raises(UserError, match="cannot write .*1: No space left on device"):
-        saved_model.export(model_dir, tmp_path)
-    assert not list(tmp_path.iterdir())
-
-
-def test_other_folders_are_refused(tmp_path):
-    with pytest.raises(UserError, match="is no model directory"):
-        saved_model.export(tmp_path, tmp_path / "served")
-    assert not (tmp_path / "served").exists()
