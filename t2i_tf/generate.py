@@ -7,7 +7,6 @@ pictures with the seeds --seed, --seed + 1, ...; the same caption and seed give 
 Pictures are numbered on from those that the folder holds already, so that none is overwritten.
 """
 
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,13 +16,12 @@ import tensorflow as tf
 from absl import flags
 
 from data_pipeline.errors import UserError, run
-from data_pipeline.tokenizer import tokenize
 from t2i_tf import captions, model_directory
 from t2i_tf.images import attention_strip, save_png
+from t2i_tf.picture_names import first_free_number, picture_name
 from t2i_tf.text_to_image import TextToImage, to_uint8
 
 BATCH_SIZE = 8
-LONGEST_SLUG = 60
 
 
 def generate(
@@ -60,10 +58,10 @@ def generate(
     rows = np.repeat(np.arange(len(texts)), num_images)
     seeds = seed + np.tile(np.arange(num_images, dtype=np.int64), len(texts))
     pictures = draw(model, encoded.tokens[rows], seeds)
-    first = _first_free_number(folder)
+    first = first_free_number(folder)
     for i, (image, maps) in enumerate(pictures):
         text = texts[rows[i]]
-        stem = folder / f"{first + i:03d}_{_slug(text)}_seed{seeds[i]}"
+        stem = folder / picture_name(first + i, text, seeds[i])
         path = stem.with_name(f"{stem.name}.png")
         save_png(path, image, text)
         yield path
@@ -104,19 +102,6 @@ def draw(
         images, attention = last_stage(tokens[batch], seeds[batch])
         maps = attention[0].numpy() if attention else [None] * len(images)
         yield from zip(images.numpy(), maps, strict=True)
-
-
-def _slug(text):
-    """The caption's words as part of a file name, cut at a word where it gets long."""
-    words = "-".join(tokenize(text))
-    if len(words) <= LONGEST_SLUG:
-        return words
-    return words[: LONGEST_SLUG + 1].rpartition("-")[0] or words[:LONGEST_SLUG]
-
-
-def _first_free_number(folder):
-    numbers = (re.match(r"(\d+)_", path.name) for path in folder.iterdir())
-    return max((int(number[1]) + 1 for number in numbers if number), default=0)
 
 
 def main(arguments):
