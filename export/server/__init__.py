@@ -1,0 +1,1 @@
+"""TensorFlow Serving's interface in Python, for laptops and tests."""

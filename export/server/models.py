@@ -1,0 +1,313 @@
+"""A SavedModel's versions: loading, running, and taking up a new one while the old one answers."""
+
+import asyncio
+import contextlib
+import functools
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import get_model_status_pb2, prediction_log_pb2
+
+from data_pipeline.errors import UserError
+
+POLL_SECONDS = 1.0
+WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
+State = get_model_status_pb2.ModelVersionStatus.State
+
+invalid_argument = functools.partial(tf.errors.InvalidArgumentError, None, None)
+
+
+class Signature:
+    """What one of a model's signatures takes and returns.
+
+    Attributes:
+        name: Its name.
+        inputs: `TensorInfo` of each input.
+        outputs: `TensorInfo` of each output.
+        mergeable: Whether requests may be computed as one batch: every input and output has the
+            batch as its first dimension, and no output has another that depends on its neighbours.
+    """
+
+    def __init__(self, name: str, definition: meta_graph_pb2.SignatureDef):
+        self.name = name
+        self.inputs, self.outputs = dict(definition.inputs), dict(definition.outputs)
+        self._shapes = {key: tf.TensorShape(i.tensor_shape) for key, i in self.inputs.items()}
+        results = [tf.TensorShape(info.tensor_shape) for info in self.outputs.values()]
+        self.mergeable = all(_batched(shape) for shape in self._shapes.values()) and all(
+            _batched(shape) and shape[1:].is_fully_defined() for shape in results
+        )
+
+    def check_names(self, inputs: Sequence[str], outputs: Sequence[str] = ()) -> None:
+        """Raises an InvalidArgumentError unless all inputs are given, and the outputs are known."""
+        given, wanted = set(inputs), set(self.inputs)
+        if given != wanted:
+            raise invalid_argument(
+                f"signature {self.name!r} takes the inputs {_listed(wanted)}: "
+                f"missing {_listed(wanted - given)}, unknown {_listed(given - wanted)}"
+            )
+        unknown = set(outputs) - set(self.outputs)
+        if unknown or len(set(outputs)) < len(outputs):
+            raise invalid_argument(
+                f"output_filter {list(outputs)}: the outputs of signature {self.name!r} are "
+                f"{_listed(self.outputs)}, each at most once"
+            )
+
+    def check_tensor(self, name: str, dtype: int, shape: Sequence[int]) -> None:
+        """Raises an InvalidArgumentError unless an input has the right type (enum) and shape."""
+        expected = tf.as_dtype(self.inputs[name].dtype)
+        if dtype != expected.as_datatype_enum:
+            raise invalid_argument(
+                f"input {name!r} of signature {self.name!r} is {expected.name}, "
+                f"not {_type_name(dtype)}"
+            )
+        if min(shape, default=0) < 0 or not self._shapes[name].is_compatible_with(shape):
+            raise invalid_argument(
+                f"input {name!r} of signature {self.name!r} has the shape {self._shapes[name]}, "
+                f"not {tuple(shape)}"
+            )
+
+
+class Version:
+    """A loaded SavedModel, run as TensorFlow Serving does: a session, fed and fetched by name.
+
+    Attributes:
+        number: The version.
+        signature_defs: `SignatureDef` of all its signatures.
+        signatures: Those that take inputs, as `Signature`.
+        users: Requests that are being answered with it.
+    """
+
+    def __init__(self, number: int, folder: Path):
+        """
+        Raises:
+            Exception: Whatever TensorFlow raises for a folder that is no SavedModel.
+        """
+        self.number, self.users = number, 0
+        graph = tf.Graph()
+        with graph.as_default():
+            self._session = tf.compat.v1.Session(graph=graph)
+            meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
+        self.signature_defs = dict(meta_graph.signature_def)
+        self.signatures = {
+            name: Signature(name, definition)
+            for name, definition in self.signature_defs.items()
+            if definition.inputs
+        }
+        if (folder / WARM_UP).exists():
+            self._warm_up(folder / WARM_UP)
+
+    def signature(self, name: str) -> Signature:
+        """The signature of that name; `serving_default` if it is empty.
+
+        Raises:
+            FailedPreconditionError: There is none.
+        """
+        name = name or "serving_default"
+        if name not in self.signatures:
+            raise tf.errors.FailedPreconditionError(
+                None, None, f"signature {name!r} not found, there are {_listed(self.signatures)}"
+            )
+        return self.signatures[name]
+
+    def run(
+        self, signature: Signature, inputs: Mapping[str, np.ndarray], outputs: Sequence[str] = ()
+    ) -> dict[str, np.ndarray]:
+        """Computes outputs, all if none is named.
+
+        Raises:
+            OpError: What the graph raised, its message in one line.
+        """
+        fetched = {name: signature.outputs[name].name for name in outputs or signature.outputs}
+        fed = {signature.inputs[name].name: values for name, values in inputs.items()}
+        try:
+            return self._session.run(fetched, fed)
+        except tf.errors.OpError as error:
+            raise type(error)(None, None, _plain(error.message)) from error
+
+    def close(self) -> None:
+        """Gives back the model's memory."""
+        self._session.close()
+
+    def _warm_up(self, path):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+            signature = self.signature(request.model_spec.signature_name)
+            self.run(signature, {k: tf.make_ndarray(v) for k, v in request.inputs.items()})
+
+
+class Versions:
+    """The newest version below a folder that loads.
+
+    The loop that uses it must be the one that calls `watch`.
+
+    Args:
+        name: The model's name.
+        base_path: The folder of versions, each named by an integer.
+
+    Attributes:
+        states: State and error message of every version seen, by number.
+    """
+
+    def __init__(self, name: str, base_path: Path):
+        self.name, self.base_path = name, base_path
+        self.states: dict[int, tuple[int, str]] = {}
+        self._loaded: dict[int, Version] = {}
+        self._refused = None
+
+    def load_first(self) -> None:
+        """Loads the newest version.
+
+        Raises:
+            UserError: There is none, or it does not load.
+        """
+        if not self.base_path.is_dir():
+            raise UserError(f"no such folder: --saved_model_dir={self.base_path}")
+        number = self._newest()
+        if number is None:
+            nearer = " (this is a version: give the folder above)"
+            raise UserError(
+                f"--saved_model_dir={self.base_path} has no version, a folder named by an integer "
+                f"with a saved_model.pb{nearer if _is_saved_model(self.base_path) else ''}"
+            )
+        try:
+            self._loaded[number] = Version(number, self.base_path / str(number))
+        except Exception as error:
+            raise UserError(
+                f"{self.base_path / str(number)} does not load: {_first(error)}"
+            ) from error
+        self.states[number] = State.AVAILABLE, ""
+
+    async def watch(self) -> None:
+        """Takes up new versions until it is cancelled."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            number = await asyncio.to_thread(self._newest)
+            if number is not None and number not in self._loaded:
+                await self._take_up(number)
+
+    @contextlib.contextmanager
+    def use(self, name: str, number: int | None = None, label: str = "") -> Iterator[Version]:
+        """The newest version, or one by its number; kept loaded until the block ends.
+
+        Raises:
+            NotFoundError: No such model or version.
+            InvalidArgumentError: No name, or a label; there are none here.
+        """
+        if not name:
+            raise invalid_argument("the request's model_spec has no name")
+        if label:
+            raise invalid_argument(f"Unrecognized servable version label: {label}")
+        if name != self.name or (number is not None and number not in self._loaded):
+            asked = f"Latest({name})" if number is None else f"Specific({name}, {number})"
+            raise tf.errors.NotFoundError(None, None, f"Servable not found for request: {asked}")
+        version = self._loaded[max(self._loaded) if number is None else number]
+        version.users += 1
+        try:
+            yield version
+        finally:
+            version.users -= 1
+
+    def status(
+        self, name: str, number: int | None = None, label: str = ""
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        """The states of all versions, or of one.
+
+        Raises:
+            NotFoundError: No such model or version.
+            InvalidArgumentError: A label; there are none here.
+        """
+        if label:
+            raise invalid_argument(f"Unrecognized servable version label: {label}")
+        states = self.states if name == self.name else {}
+        if number is not None:
+            states = {number: states[number]} if number in states else {}
+        if not states:
+            which = "any versions" if number is None else f"version {number}"
+            raise tf.errors.NotFoundError(None, None, f"Could not find {which} of model {name}")
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for version, (state, message) in sorted(states.items(), reverse=True):
+            status = response.model_version_status.add(version=version, state=state)
+            status.status.error_code = tf.errors.UNKNOWN if message else tf.errors.OK
+            status.status.error_message = message
+        return response
+
+    def _newest(self):
+        """The largest version; hidden names, as of half-written ones, are no integers."""
+        try:
+            folders = [path for path in self.base_path.iterdir() if path.name.isdecimal()]
+        except OSError:  # Moved away for the moment: what is loaded goes on answering.
+            return None
+        return max((int(path.name) for path in folders if _is_saved_model(path)), default=None)
+
+    async def _take_up(self, number):
+        """Loads a version, then lets go of the others once their requests are answered.
+
+        One that does not load is tried again when its files change: it may be half-copied.
+        """
+        folder = self.base_path / str(number)
+        files = await asyncio.to_thread(_files, folder)
+        if (number, files) == self._refused:
+            return
+        self.states[number] = State.LOADING, ""
+        try:
+            version = await asyncio.to_thread(Version, number, folder)
+        except Exception as error:
+            self._refused = number, files
+            self.states[number] = State.END, _first(error)
+            _log(f"{folder} does not load, the old version goes on: {_first(error)}")
+            return
+        old = list(self._loaded.values())
+        self._loaded = {number: version}
+        self.states[number] = State.AVAILABLE, ""
+        _log(f"{self.name}: version {number} answers from now on")
+        for version in old:
+            self.states[version.number] = State.UNLOADING, ""
+            while version.users:
+                await asyncio.sleep(0.02)
+            await asyncio.to_thread(version.close)
+            self.states[version.number] = State.END, ""
+
+
+def _batched(shape):
+    return bool(shape.rank) and shape[0] is None
+
+
+def _type_name(enum):
+    try:
+        return tf.as_dtype(enum).name
+    except TypeError:
+        return f"type {enum}"
+
+
+def _is_saved_model(folder):
+    return (folder / "saved_model.pb").is_file()
+
+
+def _files(folder):
+    """What tells one state of a folder from another."""
+    stats = [(path, path.stat()) for path in sorted(folder.rglob("*"))]
+    return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+
+
+def _plain(message):
+    """A graph's error without the heading and the names of nodes."""
+    message = message.removeprefix("Graph execution error:\n\n")
+    return re.sub(r"(\n\t ?\[\[[^\n]*)+\s*\Z", "", message)
+
+
+def _first(error):
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _listed(names):
+    return "{" + ", ".join(sorted(names)) + "}"
+
+
+def _log(line):
+    print(line, file=sys.stderr, flush=True)

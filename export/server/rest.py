@@ -1,0 +1,176 @@
+"""TensorFlow Serving's REST interface as an ASGI application."""
+
+import asyncio
+import json
+import re
+
+import h11
+import tensorflow as tf
+from google.protobuf import json_format
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from tensorflow_serving.apis import get_model_metadata_pb2
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from export.server import json_tensors, metrics
+from export.server.batching import Batcher
+from export.server.models import Versions, invalid_argument
+from export.server.status import HTTP_STATUS, STATUS
+
+ARRIVAL_SECONDS = 10  # for the head of a request, and again for its body
+ANSWER_SECONDS = 30  # as TensorFlow Serving's --rest_api_timeout_in_ms
+
+_MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
+_PREDICT = re.compile(_MODEL + ":(classify|regress|predict)", re.IGNORECASE)
+_STATUS = re.compile(_MODEL + "(/metadata)?", re.IGNORECASE)
+
+
+class RestApi:
+    """`/v1/models/<name>[/versions/<n>]`, `.../metadata` and `...:predict`; an ASGI application.
+
+    Args:
+        versions: The model.
+        batcher: What computes.
+        measured: Where requests are counted.
+        max_bytes: The most that a request's body may hold.
+    """
+
+    def __init__(
+        self, versions: Versions, batcher: Batcher, measured: metrics.Metrics, max_bytes: int
+    ):
+        self._versions, self._batcher = versions, batcher
+        self._metrics, self._max_bytes = measured, max_bytes
+
+    async def __call__(self, scope, receive, send):
+        """Answers one request."""
+        request = Request(scope, receive)
+        try:
+            response = _json(await self._answer(request))
+        except tf.errors.OpError as error:
+            status = HTTP_STATUS.get(STATUS[error.error_code], 500)
+            headers = {"Retry-After": "1"} if status == 429 else None
+            response = _json(_error(error.message), status, headers)
+        except _Refused as refused:
+            response = _json(_error(refused.message), refused.status, {"Connection": "close"})
+        await response(scope, receive, send)
+
+    async def _answer(self, request):
+        path = request.url.path
+        asked = _PREDICT.fullmatch(path) if request.method == "POST" else None
+        if asked:
+            body = await self._body(request)
+            with self._metrics.request("REST"):
+                return await self._predict(body, *asked.groups())
+        asked = _STATUS.fullmatch(path) if request.method == "GET" else None
+        if not asked:
+            raise invalid_argument(f"Malformed request: {request.method} {path}")
+        *model, metadata = asked.groups()
+        if metadata:
+            return self._metadata(*model)
+        status = self._versions.status(*_spec(*model))
+        return json_format.MessageToJson(
+            status, always_print_fields_with_no_presence=True, preserving_proto_field_name=True
+        ).encode()
+
+    async def _predict(self, body, name, number, label, method):
+        with self._versions.use(*_spec(name, number, label)) as version:
+            if method.lower() != "predict":
+                raise invalid_argument(f"the model has no signature for {method}, only for predict")
+            signature, inputs, by_row = json_tensors.parse(body, version.signature)
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    outputs = await self._batcher.run(version, signature, inputs)
+            except TimeoutError as error:
+                message = f"no answer within {ANSWER_SECONDS} seconds"
+                raise tf.errors.DeadlineExceededError(None, None, message) from error
+            return await asyncio.to_thread(json_tensors.render, outputs, by_row)
+
+    def _metadata(self, name, number, label):
+        with self._versions.use(*_spec(name, number, label)) as version:
+            signatures = get_model_metadata_pb2.SignatureDefMap(
+                signature_def=version.signature_defs
+            )
+            spec = {"name": name, "signature_name": "", "version": str(version.number)}
+        definitions = json_format.MessageToDict(
+            signatures, always_print_fields_with_no_presence=True, preserving_proto_field_name=True
+        )
+        return json.dumps({"model_spec": spec, "metadata": {"signature_def": definitions}}).encode()
+
+    async def _body(self, request):
+        """Reads the body; what is too much is read but not kept, so that the refusal arrives."""
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(ARRIVAL_SECONDS):
+                async for part in request.stream():
+                    size += len(part)
+                    parts = [*parts, part] if size <= self._max_bytes else []
+        except TimeoutError as error:
+            message = f"the body did not arrive within {ARRIVAL_SECONDS} seconds"
+            raise _Refused(408, message) from error
+        if size > self._max_bytes:
+            raise _Refused(413, f"the body has {size} bytes, at most {self._max_bytes} are read")
+        return b"".join(parts)
+
+
+class PromptProtocol(H11Protocol):
+    """HTTP/1.1 that closes a connection on which the head of a request takes too long."""
+
+    _head_timer = None
+
+    def connection_made(self, transport):
+        """Starts to wait for the first request."""
+        super().connection_made(transport)
+        self._watch_head()
+
+    def data_received(self, data):
+        """Waits on where the head is not complete, however often something arrives."""
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._watch_head()
+        else:
+            self._stop_watching()
+
+    def connection_lost(self, exc):
+        """Stops waiting."""
+        super().connection_lost(exc)
+        self._stop_watching()
+
+    def _watch_head(self):
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(ARRIVAL_SECONDS, self.transport.close)
+
+    def _stop_watching(self):
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+class _Refused(Exception):
+    """What HTTP refuses before it is a request to the model."""
+
+    def __init__(self, status, message):
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+def application(api: RestApi, measured: metrics.Metrics) -> Starlette:
+    """The REST interface and the metrics page."""
+
+    async def page(request):
+        return Response(measured.page(), media_type="text/plain; version=0.0.4")
+
+    return Starlette(routes=[Route(metrics.PATH, page), Route("/v1/{path:path}", api)])
+
+
+def _spec(name, number, label):
+    return name, int(number) if number else None, label or ""
+
+
+def _error(message):
+    return json.dumps({"error": message}).encode()
+
+
+def _json(body, status=200, headers=None):
+    return Response(body, status, headers, "application/json")
