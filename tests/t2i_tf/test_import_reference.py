@@ -141,6 +141,7 @@ def test_sizes_are_read_off_the_weights(imported):
             "normalize_sentence": False,
             "unconditional": True,
         },
+        "vocabulary_sha256": Vocabulary(WORDS).sha256,
     }
     assert Vocabulary.load(imported / "vocabulary.txt").words == tuple(WORDS)
 

@@ -1,0 +1,88 @@
+"""A process that draws with one form of a model and tells how long each call took.
+
+    python -m benchmarks.drawing keras|saved_model|tflite PATH CAPTION IDS
+
+IDS are the caption's token ids, with commas. Each line on standard input is a batch size; the
+answer to it is a line of JSON, after one call: `seconds`, and `memory_mb`, the most that the
+process has held so far. `benchmarks.inference` starts one for each form, so that each holds only
+what its form needs: TFLite's no TensorFlow.
+"""
+
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def keras(path, caption, ids):
+    """The networks of a model directory as `t2i_tf.generate` runs them."""
+    import tensorflow as tf
+
+    from t2i_tf import model_directory
+    from t2i_tf.text_to_image import TextToImage, to_uint8
+
+    model = model_directory.load(path)
+    network = TextToImage(model.text_encoder, model.generator)
+    signature = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int64)]
+    last_stage = tf.function(
+        lambda tokens, seeds: to_uint8(network(tokens, seeds)["images"][-1]),
+        input_signature=signature,
+    )
+    return lambda batch: last_stage(np.tile(ids, (batch, 1)), np.arange(batch)).numpy()
+
+
+def saved_model(path, caption, ids):
+    """The signature `generate`."""
+    import tensorflow as tf
+
+    generate = tf.saved_model.load(path).signatures["generate"]
+
+    def draw(batch):
+        text, seed = tf.constant([caption] * batch), tf.range(batch, dtype=tf.int64)
+        return generate(text=text, seed=seed)["image"].numpy()
+
+    return draw
+
+
+def tflite(path, caption, ids):
+    """The file's only signature: token ids and noise of one picture."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    run = Interpreter(model_path=path, num_threads=os.cpu_count()).get_signature_runner()
+    inputs = {}
+    for name, detail in run.get_input_details().items():
+        inputs[name] = np.zeros(detail["shape"], detail["dtype"])
+        if np.issubdtype(detail["dtype"], np.integer):
+            inputs[name][0, : len(ids)] = ids
+
+    def draw(batch):
+        assert batch == 1
+        return next(iter(run(**inputs).values()))
+
+    return draw
+
+
+FORMS = {"keras": keras, "saved_model": saved_model, "tflite": tflite}
+
+
+def peak_memory_mb():
+    """As `machine.peak_memory_mb`, which would count what the parent held before the start."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 2**10
+
+
+def main(form, path, caption, ids):
+    draw = FORMS[form](path, caption, np.array(ids.split(","), "int32"))
+    for line in sys.stdin:
+        start = time.perf_counter()
+        draw(int(line))
+        seconds = time.perf_counter() - start
+        print(json.dumps({"seconds": seconds, "memory_mb": peak_memory_mb()}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
