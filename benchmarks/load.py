@@ -8,6 +8,7 @@ import dataclasses
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -61,8 +62,9 @@ class Server:
         return self
 
     def __exit__(self, *exception):
-        self.process.terminate()
-        self.process.communicate(timeout=60)
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.communicate(timeout=60)
 
 
 @dataclasses.dataclass
@@ -74,12 +76,14 @@ class Tally:
         latencies: Seconds of each.
         problems: What else happened, and how often.
         versions: Which versions answered (gRPC says it).
+        seconds: From the first request to the last answer.
     """
 
     right: int = 0
     latencies: list = dataclasses.field(default_factory=list)
     problems: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     versions: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    seconds: float = 0.0
 
     def note(self, seconds, fault):
         """Counts an answer; `fault` says what is wrong with it, or is empty."""
@@ -118,11 +122,10 @@ class Expected:
         return "" if _near(answer, self.images[row]) else "another picture"
 
 
-async def rest_client(server, expected, until, start, tally):
-    """Asks for PNG files by REST on one connection, until the clock says so."""
+async def rest_client(server, expected, stop, row, tally):
+    """Asks for PNG files by REST on one connection, until `stop` is set."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.rest_port)
-    row = start
-    while time.monotonic() < until:
+    while not stop.is_set():
         row = (row + 1) % len(expected.captions)
         sent = time.monotonic()
         body = json.dumps({"instances": [expected.captions[row]]}).encode()
@@ -164,13 +167,12 @@ def predict_request(name, signature="generate", **inputs):
     return request
 
 
-async def grpc_client(server, expected, until, start, tally):
-    """Asks for images by gRPC on one connection, until the clock says so."""
+async def grpc_client(server, expected, stop, row, tally):
+    """Asks for images by gRPC on one connection, until `stop` is set."""
     options = [("grpc.use_local_subchannel_pool", 1)]  # A connection of its own.
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}", options) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        row = start
-        while time.monotonic() < until:
+        while not stop.is_set():
             row = (row + 1) % len(expected.captions)
             request = predict_request(
                 server.name, text=[expected.captions[row]], seed=np.array([row])
@@ -193,23 +195,42 @@ async def load(server, expected, seconds, clients, beside=()):
     Args:
         server: A `Server`.
         expected: An `Expected`.
-        seconds: For how long.
+        seconds: For how long at least.
         clients: How many by protocol, as `{"rest": 100, "grpc": 100}`.
-        beside: Coroutines that run meanwhile.
+        beside: Coroutines that run meanwhile; the clients go on until they end.
 
     Returns:
         A `Tally` by protocol; the results of `beside`.
     """
-    until = time.monotonic() + seconds
+    stop, start = asyncio.Event(), time.monotonic()
     tallies = {protocol: Tally() for protocol in clients}
     client = {"rest": rest_client, "grpc": grpc_client}
     running = [
-        client[protocol](server, expected, until, start, tallies[protocol])
+        asyncio.create_task(client[protocol](server, expected, stop, row, tallies[protocol]))
         for protocol, count in clients.items()
-        for start in range(count)
+        for row in range(count)
     ]
-    results = await asyncio.gather(*running, *beside)
-    return tallies, results[len(running) :]
+    _, *results = await asyncio.gather(asyncio.sleep(seconds), *beside)
+    stop.set()
+    await asyncio.gather(*running)
+    for tally in tallies.values():
+        tally.seconds = time.monotonic() - start
+    return tallies, results
+
+
+async def replace(server, folder):
+    """Copies version 1 as version 2, as another program would, and waits until it answers."""
+    await asyncio.to_thread(shutil.copytree, folder / "1", folder / ".2")
+    (folder / ".2").rename(folder / "2")
+    status = f"GET /v1/models/{server.name}/versions/2 HTTP/1.1\r\nHost: test\r\n\r\n".encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.rest_port)
+    answer = b""
+    while b"AVAILABLE" not in answer:
+        await asyncio.sleep(0.1)
+        writer.write(status)
+        _, answer = await answer_on(reader)
+    writer.close()
+    await asyncio.sleep(0.5)  # So that it is asked, too.
 
 
 def _near(one, other):

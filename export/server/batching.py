@@ -24,7 +24,7 @@ class _Request:
     answer: asyncio.Future
 
     def __post_init__(self):
-        self.rows = len(next(iter(self.inputs.values()))) if self.signature.mergeable else 1
+        self.rows = len(next(iter(self.inputs.values()))) if self.signature.batched else 1
         self.key = (self.version, self.signature, self.outputs)
 
 
@@ -62,7 +62,7 @@ class Batcher:
             InvalidArgumentError: Inputs of different or too many rows, or the graph said so.
             ResourceExhaustedError: Too many requests wait already.
         """
-        if signature.mergeable:
+        if signature.batched:
             self._check_rows({name: len(values) for name, values in inputs.items()})
         if len(self._queue) >= self._queue_size:
             raise tf.errors.ResourceExhaustedError(

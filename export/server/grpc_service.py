@@ -1,6 +1,7 @@
 """TensorFlow Serving's gRPC services: PredictionService and ModelService."""
 
 import contextlib
+import math
 
 import grpc
 import numpy as np
@@ -111,12 +112,13 @@ def build(
 
 
 def _array(signature, name, tensor):
-    """A tensor of a request; its shape is looked at before memory is taken for it."""
-    signature.check_tensor(name, tensor.dtype, [dim.size for dim in tensor.tensor_shape.dim])
-    try:
-        return np.asarray(tf.make_ndarray(tensor))
-    except (TypeError, ValueError) as error:
-        raise invalid_argument(f"input {name!r} has not the values of its shape") from error
+    """A tensor of a request, which has to hold all its values: no memory is taken for others."""
+    shape = [dim.size for dim in tensor.tensor_shape.dim]
+    signature.check_tensor(name, tensor.dtype, shape)
+    if math.prod(shape) <= tensor.ByteSize():
+        with contextlib.suppress(ValueError):
+            return np.asarray(tf.make_ndarray(tensor))
+    raise invalid_argument(f"input {name!r} has not the values of its shape {tuple(shape)}")
 
 
 def _spec(request):

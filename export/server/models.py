@@ -29,8 +29,9 @@ class Signature:
         name: Its name.
         inputs: `TensorInfo` of each input.
         outputs: `TensorInfo` of each output.
-        mergeable: Whether requests may be computed as one batch: every input and output has the
-            batch as its first dimension, and no output has another that depends on its neighbours.
+        batched: Whether every input has the batch as its first dimension.
+        mergeable: Whether requests may be computed as one batch: every output has it, too, and no
+            other dimension that may depend on a row's neighbours.
     """
 
     def __init__(self, name: str, definition: meta_graph_pb2.SignatureDef):
@@ -38,7 +39,8 @@ class Signature:
         self.inputs, self.outputs = dict(definition.inputs), dict(definition.outputs)
         self._shapes = {key: tf.TensorShape(i.tensor_shape) for key, i in self.inputs.items()}
         results = [tf.TensorShape(info.tensor_shape) for info in self.outputs.values()]
-        self.mergeable = all(_batched(shape) for shape in self._shapes.values()) and all(
+        self.batched = all(_batched(shape) for shape in self._shapes.values())
+        self.mergeable = self.batched and all(
             _batched(shape) and shape[1:].is_fully_defined() for shape in results
         )
 
@@ -89,6 +91,7 @@ class Version:
         """
         self.number, self.users = number, 0
         graph = tf.Graph()
+        tf.get_logger().setLevel("ERROR")  # Loading into a session is called deprecated.
         with graph.as_default():
             self._session = tf.compat.v1.Session(graph=graph)
             meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))

@@ -7,7 +7,6 @@ import signal
 import socket
 from pathlib import Path
 
-import tensorflow as tf
 import uvicorn
 
 from data_pipeline.errors import UserError
@@ -39,8 +38,9 @@ def serve(base_path: Path, options: Options) -> None:
     Raises:
         UserError: No version that loads, or a port is in use.
     """
-    tf.get_logger().setLevel("ERROR")
     versions = Versions(options.model_name or base_path.resolve().name, base_path)
+    for flag in ("rest_port", "grpc_port"):  # Before the model is loaded, which takes long.
+        _listen(options, flag).close()
     versions.load_first()
     asyncio.run(_serve(versions, options))
 
@@ -51,7 +51,7 @@ async def _serve(versions, options):
         options.max_batch_size, options.batch_window_ms / 1000, options.queue_size, metrics
     )
     max_bytes = int(options.max_request_mb * 2**20)
-    listener = _listen(options.host, options.rest_port)
+    listener = _listen(options, "rest_port")
     with contextlib.closing(listener):
         api = rest.RestApi(versions, batcher, metrics, max_bytes)
         web = _Web(
@@ -68,15 +68,9 @@ async def _serve(versions, options):
         )
         services = grpc_service.PredictionService(versions, batcher, metrics)
         host = f"[{options.host}]" if ":" in options.host else options.host
-        try:
-            rpc, grpc_port = grpc_service.build(
-                f"{host}:{options.grpc_port}",
-                max_bytes,
-                services,
-                grpc_service.ModelService(versions),
-            )
-        except RuntimeError as error:
-            raise _in_use(options.host, "grpc_port", options.grpc_port) from error
+        rpc, grpc_port = grpc_service.build(
+            f"{host}:{options.grpc_port}", max_bytes, services, grpc_service.ModelService(versions)
+        )
         await rpc.start()
         rest_port = listener.getsockname()[1]
         print(
@@ -110,13 +104,13 @@ class _Web(uvicorn.Server):
         return contextlib.nullcontext()
 
 
-def _listen(host, port):
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _listen(options, flag):
+    """A socket on one of the ports."""
+    address = options.host, getattr(options, flag)
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server(address, family=family, backlog=2048)
     except OSError as error:
-        raise _in_use(host, "rest_port", port) from error
-
-
-def _in_use(host, flag, port):
-    return UserError(f"cannot listen on {host}, --{flag}={port}: is another server running there?")
+        raise UserError(
+            f"cannot listen on --host={address[0]} --{flag}={address[1]}: {error.strerror}"
+        ) from error
