@@ -1,11 +1,11 @@
 """A process that draws with one form of a model and tells how long each call took.
 
-    python -m benchmarks.drawing keras|saved_model|tflite PATH CAPTION IDS
+    PYTHONPATH=. python benchmarks/drawing.py keras|saved_model|tflite PATH CAPTION IDS
 
 IDS are the caption's token ids, with commas. Each line on standard input is a batch size; the
 answer to it is a line of JSON, after one call: `seconds`, and `memory_mb`, the most that the
 process has held so far. `benchmarks.inference` starts one for each form, so that each holds only
-what its form needs: TFLite's no TensorFlow.
+what its form needs: TFLite's no TensorFlow, which `python -m` would load with the package.
 """
 
 import json

@@ -11,6 +11,7 @@ files draw one image at a time. Last of all comes a line of JSON for each varian
 
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -154,8 +155,8 @@ def size(path):
 def answering(*arguments):
     """A function from a batch size to what a process of `benchmarks.drawing` answers."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.drawing", *arguments],
-        cwd=ROOT,
+        [sys.executable, ROOT / "benchmarks" / "drawing.py", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -1,4 +1,4 @@
-"""What an exported model answers, against the Python path and in a process without the package."""
+"""What an exported model answers, against the Python path."""
 
 import io
 import json
