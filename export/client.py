@@ -9,7 +9,6 @@ While the server is unavailable the client tries again, for --timeout_s seconds 
 """
 
 import collections
-import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -68,9 +67,7 @@ def draw(
 def main(arguments):
     """Draws what the flags ask for."""
     if len(arguments) > 1:
-        raise UserError(
-            f"unexpected argument {arguments[1]!r}: a caption goes in quotes after --text="
-        )
+        raise UserError(f"unexpected argument {arguments[1]!r}: quote the caption after --text=")
     options = flags.FLAGS
     texts = list(options.text)
     if options.captions_file:
@@ -81,11 +78,10 @@ def main(arguments):
     paths = draw(
         ask, texts, Path(options.output_dir), options.num_images, options.seed, options.timeout_s
     )
-    total = len(texts) * options.num_images
-    with Progress(total, "pictures", sys.stderr) as progress:
+    with Progress(len(texts) * options.num_images, "pictures") as progress:
         for path in paths:
             print(path)
-            if total > 1:
+            if progress.total > 1:
                 progress.update()
 
 
@@ -95,10 +91,8 @@ if __name__ == "__main__":
     flags.DEFINE_string("model_name", "birds", "The model's name on the server.")
     flags.DEFINE_multi_string("text", [], "A caption; may be given several times.")
     flags.DEFINE_string("captions_file", None, "UTF-8 text file of one caption a line.")
-    flags.DEFINE_integer("num_images", 1, "Pictures of each caption.", lower_bound=1)
-    flags.DEFINE_integer(
-        "seed", 0, "Seed of each caption's first picture.", lower_bound=0, upper_bound=2**62
-    )
-    flags.DEFINE_float("timeout_s", 60.0, "Seconds that a picture may take.", lower_bound=0.001)
+    flags.DEFINE_integer("num_images", 1, "Pictures of each caption.", 1)
+    flags.DEFINE_integer("seed", 0, "Seed of each caption's first picture.", 0, 2**62)
+    flags.DEFINE_float("timeout_s", 60.0, "Seconds that a picture may take.", 0.001)
     flags.DEFINE_string("output_dir", None, "Folder for the pictures.", required=True)
     run(main)

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from export.server.metrics import Metrics
-from export.server.models import Signature, Version, invalid_argument
+from export.server.models import Version
+from export.server.signatures import Signature, invalid_argument
 
 
 @dataclasses.dataclass(eq=False)

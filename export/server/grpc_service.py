@@ -15,7 +15,8 @@ from tensorflow_serving.apis import (
 
 from export.server.batching import Batcher
 from export.server.metrics import Metrics
-from export.server.models import Versions, invalid_argument
+from export.server.models import Versions
+from export.server.signatures import invalid_argument
 from export.server.status import STATUS
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from export.server.models import Signature, invalid_argument
+from export.server.signatures import Signature, invalid_argument
 
 MOST_DIMENSIONS = 32
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,68 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import get_model_status_pb2, prediction_log_pb2
 
 from data_pipeline.errors import UserError
+from export.server.signatures import Signature, invalid_argument, listed
 
 POLL_SECONDS = 1.0
 WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
 State = get_model_status_pb2.ModelVersionStatus.State
-
-invalid_argument = functools.partial(tf.errors.InvalidArgumentError, None, None)
-
-
-class Signature:
-    """What one of a model's signatures takes and returns.
-
-    Attributes:
-        name: Its name.
-        inputs: `TensorInfo` of each input.
-        outputs: `TensorInfo` of each output.
-        batched: Whether every input has the batch as its first dimension.
-        mergeable: Whether requests may be computed as one batch: every output has it, too, and no
-            other dimension that may depend on a row's neighbours.
-    """
-
-    def __init__(self, name: str, definition: meta_graph_pb2.SignatureDef):
-        self.name = name
-        self.inputs, self.outputs = dict(definition.inputs), dict(definition.outputs)
-        self._shapes = {key: tf.TensorShape(i.tensor_shape) for key, i in self.inputs.items()}
-        results = [tf.TensorShape(info.tensor_shape) for info in self.outputs.values()]
-        self.batched = all(_batched(shape) for shape in self._shapes.values())
-        self.mergeable = self.batched and all(
-            _batched(shape) and shape[1:].is_fully_defined() for shape in results
-        )
-
-    def check_names(self, inputs: Sequence[str], outputs: Sequence[str] = ()) -> None:
-        """Raises an InvalidArgumentError unless all inputs are given, and the outputs are known."""
-        given, wanted = set(inputs), set(self.inputs)
-        if given != wanted:
-            raise invalid_argument(
-                f"signature {self.name!r} takes the inputs {_listed(wanted)}: "
-                f"missing {_listed(wanted - given)}, unknown {_listed(given - wanted)}"
-            )
-        unknown = set(outputs) - set(self.outputs)
-        if unknown or len(set(outputs)) < len(outputs):
-            raise invalid_argument(
-                f"output_filter {list(outputs)}: the outputs of signature {self.name!r} are "
-                f"{_listed(self.outputs)}, each at most once"
-            )
-
-    def check_tensor(self, name: str, dtype: int, shape: Sequence[int]) -> None:
-        """Raises an InvalidArgumentError unless an input has the right type (enum) and shape."""
-        expected = tf.as_dtype(self.inputs[name].dtype)
-        if dtype != expected.as_datatype_enum:
-            raise invalid_argument(
-                f"input {name!r} of signature {self.name!r} is {expected.name}, "
-                f"not {_type_name(dtype)}"
-            )
-        if min(shape, default=0) < 0 or not self._shapes[name].is_compatible_with(shape):
-            raise invalid_argument(
-                f"input {name!r} of signature {self.name!r} has the shape {self._shapes[name]}, "
-                f"not {tuple(shape)}"
-            )
 
 
 class Version:
@@ -113,7 +58,7 @@ class Version:
         name = name or "serving_default"
         if name not in self.signatures:
             raise tf.errors.FailedPreconditionError(
-                None, None, f"signature {name!r} not found, there are {_listed(self.signatures)}"
+                None, None, f"signature {name!r} not found, there are {listed(self.signatures)}"
             )
         return self.signatures[name]
 
@@ -276,17 +221,6 @@ class Versions:
             self.states[version.number] = State.END, ""
 
 
-def _batched(shape):
-    return bool(shape.rank) and shape[0] is None
-
-
-def _type_name(enum):
-    try:
-        return tf.as_dtype(enum).name
-    except TypeError:
-        return f"type {enum}"
-
-
 def _is_saved_model(folder):
     return (folder / "saved_model.pb").is_file()
 
@@ -306,10 +240,6 @@ def _plain(message):
 def _first(error):
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
-
-
-def _listed(names):
-    return "{" + ", ".join(sorted(names)) + "}"
 
 
 def _log(line):

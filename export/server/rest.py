@@ -1,6 +1,7 @@
 """TensorFlow Serving's REST interface as an ASGI application."""
 
 import asyncio
+import functools
 import json
 import re
 
@@ -16,10 +17,12 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from export.server import json_tensors, metrics
 from export.server.batching import Batcher
-from export.server.models import Versions, invalid_argument
+from export.server.models import Versions
+from export.server.signatures import invalid_argument
 from export.server.status import HTTP_STATUS, STATUS
 
 ARRIVAL_SECONDS = 10  # for the head of a request, and again for its body
+LONG_BODY = 2**16  # bytes; others would wait while it is parsed
 ANSWER_SECONDS = 30  # as TensorFlow Serving's --rest_api_timeout_in_ms
 
 _MODEL = r"/v1/models/([^/:]+)(?:/versions/(\d+)|/labels/([^/:]+))?"
@@ -78,7 +81,9 @@ class RestApi:
         with self._versions.use(*_spec(name, number, label)) as version:
             if method.lower() != "predict":
                 raise invalid_argument(f"the model has no signature for {method}, only for predict")
-            signature, inputs, by_row = json_tensors.parse(body, version.signature)
+            parse = functools.partial(json_tensors.parse, body, version.signature)
+            long = len(body) > LONG_BODY
+            signature, inputs, by_row = await asyncio.to_thread(parse) if long else parse()
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     outputs = await self._batcher.run(version, signature, inputs)
@@ -100,18 +105,20 @@ class RestApi:
 
     async def _body(self, request):
         """Reads the body; what is too much is read but not kept, so that the refusal arrives."""
-        parts, size = [], 0
+        body, size = bytearray(), 0
         try:
             async with asyncio.timeout(ARRIVAL_SECONDS):
                 async for part in request.stream():
                     size += len(part)
-                    parts = [*parts, part] if size <= self._max_bytes else []
+                    body += part
+                    if size > self._max_bytes:
+                        body.clear()
         except TimeoutError as error:
             message = f"the body did not arrive within {ARRIVAL_SECONDS} seconds"
             raise _Refused(408, message) from error
         if size > self._max_bytes:
             raise _Refused(413, f"the body has {size} bytes, at most {self._max_bytes} are read")
-        return b"".join(parts)
+        return bytes(body)
 
 
 class PromptProtocol(H11Protocol):

@@ -9,7 +9,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 
 from export.server.batching import Batcher
 from export.server.metrics import Metrics
-from export.server.models import Signature
+from export.server.signatures import Signature
 
 
 def signature(outputs=(None, 3)):

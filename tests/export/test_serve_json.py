@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from export.server import json_tensors
-from export.server.models import Signature
+from export.server.signatures import Signature
 
 
 def signature(**inputs):

@@ -13,13 +13,14 @@ from benchmarks.load import predict_request
 from export.server import grpc_service, rest
 from export.server.batching import Batcher
 from export.server.metrics import Metrics
-from export.server.models import Signature, Versions
+from export.server.models import Versions
+from export.server.signatures import Signature
 
 QUEUE_SIZE = 2
 
 
-class Unused:
-    """A version whose signature takes a text; nobody comes to run it."""
+class Echo:
+    """A version whose signature takes a text."""
 
     number, users = 1, 0
 
@@ -27,14 +28,18 @@ class Unused:
         definition = meta_graph_pb2.SignatureDef()
         definition.inputs["text"].dtype = tf.string.as_datatype_enum
         definition.inputs["text"].tensor_shape.CopyFrom(tf.TensorShape([None]).as_proto())
+        definition.outputs["text"].CopyFrom(definition.inputs["text"])
         return Signature("serving_default", definition)
+
+    def run(self, signature, inputs, outputs=()):
+        return inputs
 
 
 @pytest.fixture
 def parts(tmp_path):
     metrics = Metrics("birds")
     versions = Versions("birds", tmp_path)
-    versions._loaded[1] = Unused()
+    versions._loaded[1] = Echo()
     return versions, Batcher(32, 0.0, QUEUE_SIZE, metrics), metrics
 
 
@@ -71,14 +76,14 @@ async def fill(parts):
 
 
 async def with_stub(parts, call):
-    """Runs `call` with a stub of a gRPC server of the parts."""
+    """Runs `call` with a stub of a gRPC server of the parts, and the server."""
     service = grpc_service.PredictionService(*parts)
     server, port = grpc_service.build(
         "127.0.0.1:0", 1000, service, grpc_service.ModelService(parts[0])
     )
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        await call(prediction_service_pb2_grpc.PredictionServiceStub(channel))
+        await call(prediction_service_pb2_grpc.PredictionServiceStub(channel), server)
     await server.stop(None)
 
 
@@ -96,7 +101,7 @@ def test_a_full_queue_is_429(parts):
 
 
 def test_a_full_queue_is_resource_exhausted(parts):
-    async def call(stub):
+    async def call(stub, server):
         tasks = await fill(parts)
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await stub.Predict(predict_request("birds", "", text=["a"]), timeout=30)
@@ -108,7 +113,7 @@ def test_a_full_queue_is_resource_exhausted(parts):
 
 
 def test_a_call_past_its_deadline_leaves_the_queue(parts):
-    async def call(stub):
+    async def call(stub, server):
         asking = stub.Predict(predict_request("birds", "", text=["a"]), timeout=0.3)
         while not waiting(parts[1]):
             await asyncio.sleep(0.01)
@@ -119,6 +124,23 @@ def test_a_call_past_its_deadline_leaves_the_queue(parts):
             await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(with_stub(parts, call), 30))
+
+
+def test_a_stop_lets_calls_in_flight_end(parts):
+    async def call(stub, server):
+        request = predict_request("birds", "", text=["a"])
+        calls = [stub.Predict(request, timeout=30) for _ in range(QUEUE_SIZE)]
+        while waiting(parts[1]) < QUEUE_SIZE:
+            await asyncio.sleep(0.01)
+        stopping = asyncio.create_task(server.stop(30))
+        await asyncio.sleep(0.05)
+        work = asyncio.create_task(parts[1].work())
+        for answer in await asyncio.gather(*calls):
+            assert tf.make_ndarray(answer.outputs["text"]).tolist() == [b"a"]
+        await stopping
+        work.cancel()
+
+    asyncio.run(with_stub(parts, call))
 
 
 def test_rest_gives_up_in_the_end(parts, monkeypatch):
@@ -139,7 +161,7 @@ def test_a_shape_without_its_values_takes_no_memory(parts):
     request = predict_request("birds", "", text=["a"])
     request.inputs["text"].tensor_shape.dim[0].size = 2**40
 
-    async def call(stub):
+    async def call(stub, server):
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await stub.Predict(request, timeout=30)
         assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
