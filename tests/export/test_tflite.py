@@ -211,21 +211,23 @@ def test_metadata_is_found_again(variant, phone, bundled):
 @pytest.mark.parametrize("preset, cell", [*((name, "lstm") for name in GANS), (GANS[-1], "gru")])
 def test_every_preset_converts(preset, cell, tmp_path, rng):
     config = importlib.import_module(f"configs.{preset}").get_config("tiny").unlock()
-    config.text_encoder.cell = cell
+    config.text_encoder.cell, config.data.max_words = cell, 4
     vocabulary = Vocabulary(["<end>", *"abcdefgh"])
     model = model_directory.ModelDirectory(
         config, vocabulary, build.text_encoder(config, 9), None, build.generator(config)
     )
-    for variable in model.generator.variables:  # What spatial attention adds starts at nothing.
-        if variable.path.endswith("/scale"):
+    for variable in model.generator.variables:
+        if variable.path.endswith("/scale"):  # What spatial attention adds starts at nothing.
             variable.assign(0.5)
+        if variable.path.endswith("/moving_variance"):  # A GLU halves: else the picture is grey.
+            variable.assign(np.full(variable.shape, 0.25))
     model_directory.save(tmp_path / "model", model, "# A twin\n")
     tflite_convert.convert(tmp_path / "model", ["float32"], tmp_path, ())
     tokens = captions.encode(["a b c", "d"], vocabulary, config.data.max_words).tokens
     noise = rng.normal(size=(2, model.generator.noise_dim)).astype("float32")
     expected = keras_pictures(model, tokens, noise)
     pictures = lite_pictures(tmp_path / "float32.tflite", tokens, noise)
-    assert pictures.shape == expected.shape and len(np.unique(expected)) > 2
+    assert pictures.shape == expected.shape and expected.std() > 5
     assert np.abs(pictures.astype(int) - expected).max() <= 1
 
 
@@ -247,7 +249,7 @@ def other_vocabulary(model_dir, folder):
     copy = copy_of(model_dir, folder)
     with open(copy / "vocabulary.txt", "a") as file:
         file.write("word\n")
-    return {"model_dir": copy}, "text_encoder.weights.h5 does not fit"
+    return {"model_dir": copy}, "vocabulary.txt"
 
 
 def unknown_variant(model_dir, folder):
