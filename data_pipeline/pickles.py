@@ -116,7 +116,9 @@ _ADMITTED = {
 }
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):
+    """The one in Python: the other takes gigabytes for a damaged or hostile memo number."""
+
     def find_class(self, module, name):
         if (module, name) not in _ADMITTED:
             raise _Refused(f"{module}.{name}")

@@ -80,7 +80,7 @@ class Vocabulary:
         if Path(path).suffix == ".pickle":
             return cls.from_captions_pickle(path)
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8-sig")
         except OSError as error:
             raise UserError(f"{path}: cannot read the vocabulary: {error.strerror}") from None
         except UnicodeDecodeError:

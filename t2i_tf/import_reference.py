@@ -25,7 +25,14 @@ def main(arguments):
     options = flags.FLAGS
     if bool(options.captions) == bool(options.vocabulary):
         raise UserError("give either --captions=<captions.pickle> or --vocabulary=<text file>")
+    if options.align_corners is not None and not options.image_encoder:
+        raise UserError("--align_corners is about the image encoder: give --image_encoder=")
+    if not all(options.discriminators):
+        raise UserError("--discriminators has an empty entry")
     output_dir = Path(options.output_dir).resolve()
+    place = next(folder for folder in output_dir.parents if folder.exists())
+    if not place.is_dir():
+        raise UserError(f"--output_dir={output_dir} cannot be made: {place} is a file")
     if output_dir.exists() and not (output_dir.is_dir() and not any(output_dir.iterdir())):
         raise UserError(f"--output_dir={output_dir} exists already: name a new or empty folder")
     files = [

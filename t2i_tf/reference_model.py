@@ -150,13 +150,14 @@ def _disagreements(files, vocabulary):
     found = []
     by_network = {file.network: file for file in files}
     text_encoder, generator = by_network.get("text_encoder"), by_network.get("generator")
-    if text_encoder and text_encoder.sizes.vocabulary_size != len(vocabulary):
+    if text_encoder and text_encoder.sizes.vocabulary_size not in (None, len(vocabulary)):
         found.append(
             f"{text_encoder}: knows {text_encoder.sizes.vocabulary_size} words (encoder.weight), "
             f"the vocabulary has {len(vocabulary)}"
         )
-    if len({file.sizes.units for file in files}) > 1:
-        units = ", ".join(f"{file.sizes.units} in {file}" for file in files)
+    with_units = [file for file in files if file.sizes.units]
+    if len({file.sizes.units for file in with_units}) > 1:
+        units = ", ".join(f"{file.sizes.units} in {file}" for file in with_units)
         found.append(f"sentence codes differ in length: {units}")
     judges = [file for file in files if file.network == "discriminator"]
     if any(judge.sizes.config != judges[0].sizes.config for judge in judges):
@@ -182,7 +183,7 @@ def _network(file: PublishedFile, max_words: int) -> keras.Model:
     config = ConfigDict(
         {
             "data": {"max_words": max_words},
-            "text_encoder": {"units": file.sizes.units},
+            "text_encoder": {"units": file.sizes.units or 2 * reference_sizes.WIDTH},
             file.network: file.sizes.config,
         }
     )
@@ -198,7 +199,7 @@ def _network(file: PublishedFile, max_words: int) -> keras.Model:
 
 
 _BUILD = {
-    "text_encoder": lambda config, sizes: build.text_encoder(config, sizes.vocabulary_size),
+    "text_encoder": lambda config, sizes: build.text_encoder(config, sizes.vocabulary_size or 1),
     "image_encoder": lambda config, _: build.image_encoder(config, pretrained=False),
     "generator": lambda config, _: build.generator(config),
     "discriminator": lambda config, sizes: build.discriminators(config, sizes.image_sizes)[0],

@@ -1,10 +1,12 @@
 """Tells from a published state dict's keys and shapes which network it is, and of what size.
 
-Keys are those of AttnGAN's code (Xu et al., 2018, arXiv:1711.10485).
+Keys are those of AttnGAN's code (Xu et al., 2018, arXiv:1711.10485). Each size is what most of the
+keys that show it say, so that a missing or misshapen one is found against the others.
 """
 
 import dataclasses
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,12 +16,14 @@ from data_pipeline.errors import UserError
 State = Mapping[str, np.ndarray]
 BASE_SIZE = 64  # of the first image, by the four up-blocks of every published generator
 DROPOUT = 0.5
+# The published birds' networks', for sizes that no key shows: the keys that would are missing.
+WIDTH, EMBEDDING, FILTERS, CONDITION, NOISE, JUDGE_FILTERS = 128, 300, 32, 100, 100, 64
 
-_NETWORKS = {  # what each is called here and there, and a key that no other has
-    "text_encoder": ("a text encoder (RNN_ENCODER)", "rnn.weight_hh_l0"),
-    "image_encoder": ("an image encoder (CNN_ENCODER)", "emb_features.weight"),
-    "generator": ("a generator (G_NET or G_DCGAN)", "h_net1.fc.0.weight"),
-    "discriminator": ("a discriminator (D_NET)", "img_code_s16.0.weight"),
+_NETWORKS = {  # what each is called here and there, and how its keys begin
+    "text_encoder": ("a text encoder (RNN_ENCODER)", r"encoder\.weight|rnn\."),
+    "image_encoder": ("an image encoder (CNN_ENCODER)", "emb_|Conv2d_|Mixed_"),
+    "generator": ("a generator (G_NET or G_DCGAN)", r"ca_net\.|h_net\d|img_net"),
+    "discriminator": ("a discriminator (D_NET)", "img_code_s|COND_DNET|UNCOND_DNET"),
 }
 _OTHER_DUAL = "dual_attention_module"
 
@@ -29,13 +33,13 @@ class Sizes:
     """The sizes of a published network.
 
     Attributes:
-        units: E, the length of the sentence codes that it gives or takes.
+        units: E, the length of the sentence codes that it gives or takes; None if no key shows it.
         config: The network's section of the config.
-        vocabulary_size: Words that a text encoder knows.
+        vocabulary_size: Words that a text encoder knows; None if no key shows it.
         image_sizes: Sides of the images that a generator draws or a discriminator judges.
     """
 
-    units: int
+    units: int | None
     config: dict
     vocabulary_size: int | None = None
     image_sizes: tuple[int, ...] = ()
@@ -50,37 +54,47 @@ def of(network: str, state: State) -> Sizes:
         state: The arrays by key.
 
     Raises:
-        UserError: It is of another network, or lacks what tells its size.
+        UserError: It is of another network.
     """
-    expected, mark = _NETWORKS[network]
-    if mark not in state or any(_OTHER_DUAL in key for key in state):
-        raise UserError(f"expected {expected}, found {_described(state)}")
-    return _SIZES[network](state)
-
-
-def _described(state):
     if any(_OTHER_DUAL in key for key in state):
-        return (
-            f"the DualAttn-GAN of the code with {_OTHER_DUAL}: another network than the paper's, "
-            "which configs/cub_dualattn.py trains; its weights fit none of the networks here"
+        raise UserError(
+            f"found the DualAttn-GAN of the code with {_OTHER_DUAL}: another network than the "
+            "paper's, which configs/cub_dualattn.py trains; its weights fit none of the networks "
+            "here"
         )
-    for description, mark in _NETWORKS.values():
-        if mark in state:
-            return description
-    return f"none of AttnGAN's networks (its keys: {', '.join(list(state)[:3])}, ...)"
+    found = {
+        name: sum(re.match(keys, key) is not None for key in state)
+        for name, (_, keys) in _NETWORKS.items()
+    }
+    likeliest = max(found, key=found.get)
+    if likeliest != network or not found[network]:
+        described = f"none of AttnGAN's networks (its keys: {', '.join(list(state)[:3])}, ...)"
+        if found[likeliest]:
+            described = _NETWORKS[likeliest][0]
+        raise UserError(f"expected {_NETWORKS[network][0]}, found {described}")
+    return _SIZES[network](state)
 
 
 def _text_encoder(state: State) -> Sizes:
     """The sizes of an RNN_ENCODER. Dropout is the published one: no weight tells it."""
-    words, embedding_dim = _shape(state, "encoder.weight", 2)
-    gates, width = _shape(state, "rnn.weight_hh_l0", 2)
-    cells = {4 * width: "lstm", 3 * width: "gru"}
-    if gates not in cells:
+    width = _told(state, (r"rnn\.weight_hh_.*", 2, 1, 1))
+    gates = _told(state, (r"rnn\.(weight|bias)_(ih|hh)_.*", None, 0, width or WIDTH))
+    cells = {4: "lstm", 3: "gru"}
+    if gates not in cells and width:
         raise UserError(
-            f"rnn.weight_hh_l0 is {(gates, width)}, neither an LSTM's (4n, n) nor a GRU's (3n, n)"
+            f"its rnn weights for {width} units are neither an LSTM's (4 x {width} rows) nor a "
+            f"GRU's (3 x {width})"
         )
-    config = dict(cell=cells[gates], embedding_dim=embedding_dim, units=2 * width, dropout=DROPOUT)
-    return Sizes(2 * width, config, vocabulary_size=words)
+    embedding = _told(state, (r"encoder\.weight", 2, 1, 1), (r"rnn\.weight_ih_.*", 2, 1, 1))
+    units = 2 * (width or WIDTH)
+    config = dict(
+        cell=cells.get(gates, "lstm"),
+        embedding_dim=embedding or EMBEDDING,
+        units=units,
+        dropout=DROPOUT,
+    )
+    words = _told(state, (r"encoder\.weight", 2, 0, 1))
+    return Sizes(units if width else None, config, vocabulary_size=words)
 
 
 def _image_encoder(state: State) -> Sizes:
@@ -89,23 +103,35 @@ def _image_encoder(state: State) -> Sizes:
     PyTorch before 0.4 aligned the corners when it resized pictures to 299 px; PyTorch since 0.4.1
     counts the batches of each BatchNorm.
     """
-    units, _, _, _ = _shape(state, "emb_features.weight", 4)
+    units = _told(
+        state, (r"emb_features\.weight", 4, 0, 1), (r"emb_cnn_code\.(weight|bias)", None, 0, 1)
+    )
     counted = any(key.endswith("num_batches_tracked") for key in state)
     return Sizes(units, dict(kind="inception_v3", align_corners=not counted))
 
 
 def _generator(state: State) -> Sizes:
     """The sizes of a G_NET or G_DCGAN."""
-    last_only = "img_net.img.0.weight" in state
-    conditions, units = _shape(state, "ca_net.fc.weight", 2)
-    _, inputs = _shape(state, "h_net1.fc.0.weight", 2)
-    _, filters, _, _ = _shape(state, f"img_net{'' if last_only else 1}.img.0.weight", 4)
+    last_only = not _numbers(state, r"img_net(\d+)\.")
+    units = _told(
+        state, (r"ca_net\.fc\.weight", 2, 1, 1), (r"h_net\d+\.att\.conv_context\.weight", 4, 1, 1)
+    )
+    condition = _told(state, (r"ca_net\.fc\.(weight|bias)", None, 0, 4)) or CONDITION
+    inputs = _told(state, (r"h_net1\.fc\.0\.weight", 2, 1, 1)) or condition + NOISE
+    filters = _told(
+        state,
+        (r"img_net\d*\.img\.0\.weight", 4, 1, 1),
+        (r"h_net\d+\.att\.conv_context\.weight", 4, 0, 1),
+        (r"h_net1\.fc\.1\.\w+", 1, 0, 2 * 16 * 16),
+        (r"h_net1\.upsample4\.2\.\w+", 1, 0, 2),
+        (r"h_net\d+\.upsample\.2\.\w+", 1, 0, 2),
+    )
     stages = len(_numbers(state, r"h_net(\d+)\."))
     config = dict(
         stages=stages,
-        filters=filters,
-        noise_dim=inputs - conditions // 4,
-        condition_dim=conditions // 4,
+        filters=filters or FILTERS,
+        noise_dim=inputs - condition,
+        condition_dim=condition,
         residual_blocks=len(_numbers(state, r"h_net2\.residual\.(\d+)\.")),
         base_size=BASE_SIZE,
         normalize_sentence=False,
@@ -119,8 +145,17 @@ def _generator(state: State) -> Sizes:
 
 def _discriminator(state: State) -> Sizes:
     """The sizes of a D_NET."""
-    filters, _, _, _ = _shape(state, "img_code_s16.0.weight", 4)
-    _, joined, _, _ = _shape(state, "COND_DNET.jointConv.0.weight", 4)
+    filters = _told(
+        state,
+        (r"img_code_s16\.0\.weight", 4, 0, 1),
+        (r"img_code_s16\.[23]\.\w+", None, 0, 2),
+        (r"img_code_s16\.[56]\.\w+", None, 0, 4),
+        (r"img_code_s16\.[89]\.\w+", None, 0, 8),
+        (r"COND_DNET\.jointConv\.\d\.\w+", None, 0, 8),
+        (r"(UN)?COND_DNET\.outlogits\.0\.weight", 4, 1, 8),
+    )
+    filters = filters or JUDGE_FILTERS
+    joined = _told(state, (r"COND_DNET\.jointConv\.0\.weight", 4, 1, 1)) or 0
     config = dict(
         filters=filters,
         norm="batch",
@@ -128,7 +163,8 @@ def _discriminator(state: State) -> Sizes:
         unconditional=any(key.startswith("UNCOND_DNET.") for key in state),
     )
     halvings = len(_numbers(state, r"img_code_s(\d+)\."))  # down to 4x4, the first to 1 / 16
-    return Sizes(joined - 8 * filters, config, image_sizes=(32 * 2**halvings,))
+    units = joined - 8 * filters
+    return Sizes(units if units > 0 else None, config, image_sizes=(32 * 2**halvings,))
 
 
 _SIZES = {
@@ -139,13 +175,22 @@ _SIZES = {
 }
 
 
-def _shape(state, key, rank):
-    if key not in state:
-        raise UserError(f"lacks {key}")
-    shape = state[key].shape
-    if len(shape) != rank or 0 in shape:
-        raise UserError(f"{key} is {shape}, expected {rank} dimensions")
-    return shape
+def _told(state, *rules):
+    """The size that most keys show, None if none does.
+
+    Args:
+        state: The arrays by key.
+        *rules: (pattern, rank, axis, unit): keys that match and have so many dimensions, any number
+            for None, are `size * unit` long along the axis.
+    """
+    told = Counter()
+    for key, array in state.items():
+        for pattern, rank, axis, unit in rules:
+            if re.fullmatch(pattern, key) and array.ndim == (rank or max(array.ndim, 1)):
+                size, rest = divmod(array.shape[axis], unit)
+                if size and not rest:
+                    told[size] += 1
+    return told.most_common(1)[0][0] if told else None
 
 
 def _numbers(state, pattern):

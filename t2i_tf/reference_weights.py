@@ -264,6 +264,8 @@ def _assign(what: str, sources: Sequence[_Source], state: Mapping[str, np.ndarra
     for key, shape in shapes.items():
         if key in state and np.shape(state[key]) != shape:
             problems.append(f"misshapen: {key} is {np.shape(state[key])}, expected {shape}")
+        elif key in state and key.endswith("running_var") and np.min(state[key]) < 0:
+            problems.append(f"negative variance: {key}")
     if problems:
         raise UserError(f"the weights do not fit the {what}:\n  " + "\n  ".join(problems))
     for source in sources:

@@ -100,15 +100,16 @@ def _only_state_dict(loaded):
 def _array(key, tensor):
     import torch
 
-    if tensor.dtype == torch.int64 and not tensor.ndim:
-        return tensor.numpy()
     plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
+    counter = tensor.dtype == torch.int64 and not tensor.ndim
+    if plain and (counter or key.endswith("num_batches_tracked")):
+        return tensor.long().numpy()
     if not plain or not tensor.dtype.is_floating_point:
         raise UserError(f"has no plain weights in {key} ({tensor.dtype}, {tensor.layout})")
     return tensor.detach().float().numpy()
 
 
 def _listed(keys):
-    keys = [str(key) for key in keys]
+    keys = [" ".join(str(key).split()) for key in keys]
     others = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
     return ", ".join(keys[:_SHOWN]) + others

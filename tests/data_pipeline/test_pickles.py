@@ -92,3 +92,9 @@ def test_damaged_files_are_refused(tmp_path, data):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match="none.pickle: cannot read the pickle: No such file"):
         safe_load_pickle(tmp_path / "none.pickle")
+
+
+def test_a_huge_memo_number_takes_no_memory(tmp_path):
+    with pytest.raises(UserError, match="damaged or not a pickle"):
+        load(tmp_path, b"\x80\x02]r\xff\xff\xff\xff")
+    assert load(tmp_path, b"\x80\x02]r\xff\xff\xff\xff.") == []

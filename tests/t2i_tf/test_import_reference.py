@@ -277,6 +277,50 @@ def test_everything_wrong_is_named_at_once(published, tmp_path):
     assert not (tmp_path / "model").exists()
 
 
+def test_missing_and_misshapen_keys_are_named_even_where_they_tell_sizes(published, tmp_path):
+    """A size is what most keys say, so that the odd one is found and not the others."""
+    encoder = state_dict("text_encoder_lstm")
+    del encoder["rnn.weight_hh_l0"]
+    generator = state_dict("generator_b3")
+    for key in ("img_net1.img.0.weight", "h_net1.fc.0.weight", "h_net1.fc.1.bias"):
+        del generator[key]
+    generator["img_net2.img.0.weight"] = torch.zeros(3, 8, 3, 3)
+    generator["h_net2.upsample.2.running_var"] -= 10.0
+    judge = state_dict("discriminator_64")
+    del judge["img_code_s16.0.weight"], judge["COND_DNET.jointConv.0.weight"]
+    with pytest.raises(UserError) as error:
+        import_files(
+            tmp_path / "model",
+            save(encoder, tmp_path / "encoder.pth"),
+            save(generator, tmp_path / "generator.pth"),
+            published / "captions.pickle",
+            discriminators=[str(save(judge, tmp_path / "judge.pth"))],
+        )
+    named = re.findall(r"^ *((?:missing|misshapen|unknown|negative).*)$", str(error.value), re.M)
+    shape = tuple(state_dict("generator_b3")["img_net2.img.0.weight"].shape)
+    assert named == [
+        "missing: rnn.weight_hh_l0",
+        "missing: h_net1.fc.0.weight",
+        "missing: h_net1.fc.1.bias",
+        "missing: img_net1.img.0.weight",
+        "negative variance: h_net2.upsample.2.running_var",
+        f"misshapen: img_net2.img.0.weight is (3, 8, 3, 3), expected {shape}",
+        "missing: img_code_s16.0.weight",
+        "missing: COND_DNET.jointConv.0.weight",
+    ]
+
+
+def test_flags_that_mean_nothing_are_refused(published, tmp_path):
+    files = published / "text_encoder_lstm.pth", published / "generator_b3.pth"
+    captions = published / "captions.pickle"
+    with pytest.raises(UserError, match="--align_corners is about the image encoder"):
+        import_files(tmp_path / "model", *files, captions, align_corners=True)
+    with pytest.raises(UserError, match="--discriminators has an empty entry"):
+        import_files(tmp_path / "model", *files, captions, discriminators=[""])
+    with pytest.raises(UserError, match=f"{captions} is a file"):
+        import_files(captions / "model", *files, captions)
+
+
 @pytest.mark.parametrize(
     ("flag", "name", "message"),
     [
@@ -311,10 +355,10 @@ def test_one_problem_is_one_line(flag, name, message, published, tmp_path):
             "found the DualAttn-GAN .*another network than the paper's",
         ),
         ({"fc.weight": (8, 4)}, r"found none of AttnGAN's networks \(its keys: fc.weight, "),
-        ({"h_net1.fc.0.weight": (8, 4)}, "lacks ca_net.fc.weight"),
+        ({"h_net1.fc.0.weight": (8, 400)}, "missing: ca_net.fc.weight"),
         (
             {"h_net1.fc.0.weight": (8, 4), "ca_net.fc.weight": (8,)},
-            r"ca_net.fc.weight is \(8,\), expected 2 dimensions",
+            r"misshapen: ca_net.fc.weight is \(8,\), expected \(8, 256\)",
         ),
         (
             {
@@ -347,7 +391,7 @@ def test_encoders_of_other_lengths_and_kinds_are_named(published, tmp_path):
     with pytest.raises(UserError, match=message):
         import_files(tmp_path / "model", save(state, tmp_path / "x.pth"), *arguments)
     state["rnn.weight_hh_l0"] = torch.zeros(40, 8)
-    with pytest.raises(UserError, match=r"is \(40, 8\), neither an LSTM's \(4n, n\) nor a GRU's"):
+    with pytest.raises(UserError, match=r"for 8 units are neither an LSTM's \(4 x 8 rows\) nor a"):
         import_files(tmp_path / "model", save(state, tmp_path / "x.pth"), *arguments)
 
 
