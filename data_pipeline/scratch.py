@@ -26,11 +26,9 @@ def scratch(target: Path, purpose: str) -> Iterator[Path]:
     place = target.with_name(f".{target.name}.{purpose}")
     try:
         place.mkdir(parents=True, exist_ok=True)
-        lock = os.open(place, os.O_RDONLY)
     except OSError as error:
         raise UserError(f"cannot write beside {target}: {error.strerror}") from None
-    try:
-        _lock(lock, target)
+    with locked(place, target):
         folder = place / target.name
         try:
             shutil.rmtree(folder, ignore_errors=True)
@@ -38,8 +36,6 @@ def scratch(target: Path, purpose: str) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(place, ignore_errors=True)
-    finally:
-        os.close(lock)
 
 
 @contextlib.contextmanager
@@ -50,13 +46,31 @@ def appearing(target: Path) -> Iterator[Path]:
         os.replace(folder, target)
 
 
-def _lock(descriptor, target):
-    """The lock ends with the process, however that ends."""
+@contextlib.contextmanager
+def locked(folder: Path, target: Path) -> Iterator[None]:
+    """Keeps a folder for this process; that ends with the process, however that ends.
+
+    Args:
+        folder: What is kept.
+        target: What is written by it, for the message.
+
+    Raises:
+        UserError: Another process keeps it, or it cannot be opened.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise UserError(f"cannot write {target}: {error.strerror}") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        os.close(descriptor)
         raise UserError(
             f"another process is writing {target}; wait for it, or name another folder"
         ) from None
     except OSError:  # A file system without locks.
         pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)

@@ -5,8 +5,9 @@ import tensorflow as tf
 
 from t2i_tf import replicas
 from t2i_tf.damsm import encode_captions, matching_losses
-from t2i_tf.diffaugment import DRAWS, diffaugment
+from t2i_tf.diffaugment import DRAWS, POLICIES, diffaugment
 from t2i_tf.losses import (
+    LOSSES,
     discriminator_loss,
     diversity,
     generator_loss,
@@ -18,6 +19,7 @@ from t2i_tf.trainer import Trainer, weight_norm
 
 # What random numbers are for; each purpose has its own stream.
 NOISE, TWINS, REAL, FAKE, JUDGED = range(5)
+TWIN_ROWS = 4  # one caption of so many has a twin
 
 
 class AttnGAN(Trainer):
@@ -50,6 +52,9 @@ class AttnGAN(Trainer):
             pulled further apart (the paper's tau).
         ema_decay: Decay of the average; the first steps use (1 + step) / (10 + step) if smaller.
         seed: Decides every random draw together with the examples' indices.
+
+    Raises:
+        ValueError: An option is out of its range.
     """
 
     def __init__(
@@ -76,6 +81,14 @@ class AttnGAN(Trainer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if adversarial_loss not in LOSSES:
+            raise ValueError(f"adversarial_loss must be one of {LOSSES}, got {adversarial_loss!r}")
+        if unknown := [name for name in diffaugment if name not in POLICIES]:
+            raise ValueError(f"diffaugment must be of {tuple(POLICIES)}, got {unknown[0]!r}")
+        if generator_steps < 1:
+            raise ValueError(f"generator_steps must be at least 1, got {generator_steps}")
+        if not 0.0 <= ema_decay < 1.0:
+            raise ValueError(f"ema_decay must be at least 0 and below 1, got {ema_decay}")
         self.text_encoder = text_encoder
         self.image_encoder = image_encoder
         self.generator = generator
@@ -155,15 +168,15 @@ class AttnGAN(Trainer):
     def _generate(self, captions, index, turn):
         """Images of every caption, and how far twins of some captions are apart.
 
-        Twins are images of every fourth caption from other noise; they serve the diversity alone.
+        Twins are images of some captions from other noise; they serve the diversity alone.
         """
         texts = captions.sentences, captions.words, captions.mask
         rows, dims = index.shape[0], (self.generator.noise_dim, self.generator.condition_dim)
         draws = self._random(tf.random.stateless_normal, index, sum(dims), NOISE, turn)
         if self.diversity_weight:
             twins = self._random(tf.random.stateless_normal, index, sum(dims), TWINS, turn)
-            draws = tf.concat([draws, twins[::4]], axis=0)
-            texts = (tf.concat([text, text[::4]], axis=0) for text in texts)
+            draws = tf.concat([draws, twins[::TWIN_ROWS]], axis=0)
+            texts = (tf.concat([text, text[::TWIN_ROWS]], axis=0) for text in texts)
         noise, eps = tf.split(draws, dims, axis=1)
         drawn = self.generator(*texts, noise, eps, training=True)
         fake = tf.nest.map_structure(lambda t: t[:rows], drawn)
@@ -171,7 +184,11 @@ class AttnGAN(Trainer):
             return fake, 0.0
         images = drawn["images"][-1]
         return fake, diversity(
-            images[:rows:4], images[rows:], noise[:rows:4], noise[rows:], self.diversity_limit
+            images[:rows:TWIN_ROWS],
+            images[rows:],
+            noise[:rows:TWIN_ROWS],
+            noise[rows:],
+            self.diversity_limit,
         )
 
     def _random(self, draw, index, width, *purpose):
@@ -287,7 +304,8 @@ class AttnGAN(Trainer):
     def _damsm_weight(self):
         if not self.damsm_warmup_steps:
             return self.damsm_weight
-        step = tf.cast(self.generator_optimizer.iterations, keras.config.floatx())
+        updates = tf.cast(self.generator_optimizer.iterations, keras.config.floatx())
+        step = updates // self.generator_steps
         return self.damsm_weight * tf.minimum(step / self.damsm_warmup_steps, 1.0)
 
     def _update_average(self):

@@ -151,7 +151,17 @@ def attngan(config, encoders):
     Args:
         config: The run's config.
         encoders: (text encoder, image encoder), built, with their weights.
+
+    Raises:
+        UserError: The config has a value that no network or loss knows.
     """
+    try:
+        return _attngan(config, encoders)
+    except ValueError as error:
+        raise UserError(f"the config does not fit: {str(error).splitlines()[0]}") from error
+
+
+def _attngan(config, encoders):
     train = config.train
     with precision(train.precision):
         network, averaged = generator(config), generator(config, "ema_generator")
@@ -169,11 +179,12 @@ def attngan(config, encoders):
         name="attngan",
     )
 
-    def adam(learning_rate, name):
-        return _adam(train, LinearDecay(learning_rate, train.decay_start, train.steps), name)
+    def adam(learning_rate, name, updates=1):
+        start, end = train.decay_start * updates, train.steps * updates
+        return _adam(train, LinearDecay(learning_rate, start, end), name)
 
     model.compile(
-        adam(train.generator_learning_rate, "generator_optimizer"),
+        adam(train.generator_learning_rate, "generator_optimizer", train.generator_steps),
         [
             adam(train.discriminator_learning_rate, f"{network.name}_optimizer")
             for network in model.discriminators

@@ -1,10 +1,15 @@
 """Checkpoints that hold every variable of a run, by name."""
 
+import os
 import shutil
 from pathlib import Path
 
 import tensorflow as tf
 from absl import logging
+
+from data_pipeline.files import write_text
+
+LIST = "checkpoint"  # TensorFlow's name of the file
 
 
 class Checkpointer:
@@ -31,6 +36,7 @@ class Checkpointer:
                 variables[name] = variable.value
         self._checkpoint = tf.train.Checkpoint(**variables)
         self._checkpoint.save_counter  # noqa: B018  Its making needs all workers, unlike saving.
+        _list_what_is_there(Path(directory))
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(directory), keep)
 
     def restore(self) -> int:
@@ -56,9 +62,32 @@ class Checkpointer:
         return 0
 
     def save(self, step: int) -> Path:
-        """Writes a checkpoint of the state after `step` steps."""
+        """Writes a checkpoint of the state after `step` steps; it then survives a power cut."""
         self.step.assign(step)
-        return Path(self._manager.save(checkpoint_number=step))
+        path = Path(self._manager.save(checkpoint_number=step))
+        for written in (*path.parent.glob(f"{path.name}.*"), path.parent / LIST, path.parent):
+            descriptor = os.open(written, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+        return path
+
+
+def _list_what_is_there(directory):
+    """Lists the checkpoints in a folder anew if their list is lost, as by a power cut."""
+    try:
+        listed = tf.train.get_checkpoint_state(str(directory))
+    except ValueError:  # It is empty.
+        listed = None
+    found = {int(path.stem.rpartition("-")[2]): path for path in directory.glob("ckpt-*.index")}
+    if found and not listed:
+        paths = [found[number] for number in sorted(found)]
+        names = [path.stem for path in paths]
+        logging.warning("%s is lost, listing %s anew", directory / LIST, ", ".join(names))
+        lines = [f'model_checkpoint_path: "{names[-1]}"']
+        for name, path in zip(names, paths, strict=True):
+            lines.append(f'all_model_checkpoint_paths: "{name}"')
+            lines.append(f"all_model_checkpoint_timestamps: {path.stat().st_mtime}")
+        write_text(directory / LIST, "\n".join(lines) + "\n")
 
 
 def _variables(owner):

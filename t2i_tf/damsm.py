@@ -69,12 +69,10 @@ class DAMSM(Trainer):
             losses = self.losses_of(batch, training=True)
             loss = tf.add_n(list(losses.values()))
             scaled = scale * loss
-        # What is clipped is the mean over the replicas; the optimizer adds theirs up again.
         gradients = replicas.mean(tape.gradient(scaled, variables))
         of_text, of_images = gradients[: len(text_variables)], gradients[len(text_variables) :]
         of_text, norm = tf.clip_by_global_norm(of_text, self.clip_norm * scale)
-        shares = [gradient / replicas.count() for gradient in of_text + of_images]
-        self.optimizer.apply(shares, variables)
+        self.optimizer.apply(of_text + of_images, variables)
         return self.log({"loss": loss, **losses, "gradient_norm": norm / scale})
 
     def test_step(self, batch):

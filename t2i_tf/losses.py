@@ -5,6 +5,8 @@ from keras import ops
 
 from t2i_tf.attention import MASKED, word_region_attention
 
+LOSSES = ("cross_entropy", "hinge")
+
 
 def _should_be_real(logits, kind):
     return ops.softplus(-logits) if kind == "cross_entropy" else ops.relu(1.0 - logits)

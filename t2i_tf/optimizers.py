@@ -6,7 +6,14 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("t2i_tf")
 class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam by TensorFlow's own operation, where Keras takes ten, each over all weights."""
+    """Keras' Adam by TensorFlow's own operation, where Keras takes ten, each over all weights.
+
+    Under a strategy every replica gives it the same gradients, see `replicas.mean`; Keras would add
+    the replicas' gradients up.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
 
     def update_step(self, gradient, variable, learning_rate):
         index, dtype = self._get_variable_index(variable), variable.dtype

@@ -24,27 +24,29 @@ def main(_):
     with replicas.strategy(options.strategy, options.cpu_devices).scope():
         split, unseen = (Split(options.data_dir, name) for name in ("train", "test"))
         training.check(config)
-        training.prepare(config, workdir)
-        model = build.damsm(config, len(split.vocabulary))
+        with training.run_in(workdir, config):
+            model = build.damsm(config, len(split.vocabulary))
 
-        def export(step):
-            trained = model_directory.ModelDirectory(
-                config, split.vocabulary, model.text_encoder, model.image_encoder
+            def export(step):
+                trained = model_directory.ModelDirectory(
+                    config, split.vocabulary, model.text_encoder, model.image_encoder
+                )
+                model_directory.save(
+                    workdir / "model", trained, damsm_card(config, split.info, step)
+                )
+
+            training.fit(
+                model,
+                [model.text_encoder, model.image_encoder, model.optimizer],
+                config,
+                split,
+                workdir,
+                image_sizes=[config.data.image_size],
+                export=export,
+                shown=["loss"],
+                watchers=lambda board: watching.damsm(board, config, unseen),
+                profile=options.profile,
             )
-            model_directory.save(workdir / "model", trained, damsm_card(config, split.info, step))
-
-        training.fit(
-            model,
-            [model.text_encoder, model.image_encoder, model.optimizer],
-            config,
-            split,
-            workdir,
-            image_sizes=[config.data.image_size],
-            export=export,
-            shown=["loss"],
-            watchers=lambda board: watching.damsm(board, config, unseen),
-            profile=options.profile,
-        )
     print(f"The encoders are in {workdir / 'model'}")
 
 

@@ -6,6 +6,7 @@ nothing. Replicas hold consecutive rows of the global batch, in order.
 
 import os
 
+import keras
 import tensorflow as tf
 
 from data_pipeline.errors import UserError
@@ -85,6 +86,15 @@ def any_worker(truth):
     if worker()[1] == 1:
         return truth
     return bool(_sum(tf.constant(float(truth))))
+
+
+def of_first_worker(number):
+    """The first worker's number, an integer below 2^24; all must ask after the same step."""
+    process, processes = worker()
+    if processes == 1:
+        return number
+    own = number if process == 0 else 0
+    return int(_sum(tf.constant(float(own)))) * processes // count()
 
 
 @tf.function
@@ -169,18 +179,19 @@ def minimize(optimizer, tape, loss, variables):
     """One step of the optimizer down the mean of the replicas' losses.
 
     Args:
-        optimizer: A Keras optimizer; a loss-scaling one scales and unscales.
+        optimizer: A `FusedAdam`, or a loss-scaling optimizer around it, which scales and unscales.
         tape: The tape that recorded the loss.
         loss: A scalar, this replica's.
         variables: What to change.
 
     Returns:
-        The norm of the gradient of this replica's loss; 0 where it is not finite, as when a
-        loss-scaling optimizer skips the step.
+        The norm of that mean's gradient; 0 where a loss-scaling optimizer skips the step, because
+        it is not finite.
     """
     scale = optimizer.scale_loss(tf.ones_like(loss))
-    # Keras adds the replicas' gradients up.
-    gradients = tape.gradient(loss, variables, output_gradients=scale / count())
+    gradients = mean(tape.gradient(loss, variables, output_gradients=scale))
     optimizer.apply(gradients, variables)
-    norm = tf.linalg.global_norm(gradients) * count() / scale
-    return tf.where(tf.math.is_finite(norm), norm, 0.0)
+    norm = tf.linalg.global_norm(gradients) / scale
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        norm = tf.where(tf.math.is_finite(norm), norm, 0.0)
+    return norm

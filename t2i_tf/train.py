@@ -32,38 +32,42 @@ def main(_):
         warm_start.adopt_encoders(options.damsm, damsm, config, split.vocabulary)
         scorer = watching.choose_scorer(damsm.image_encoder, options.damsm)
         start = warm_start.starting_point(options.init_from, config, split.vocabulary, workdir)
-        training.prepare(config, workdir)
-        model = build.attngan(config, (damsm.text_encoder, damsm.image_encoder))
-        if start:
-            warm_start.start_from(start, model)
-        trained = model_directory.ModelDirectory(
-            config, split.vocabulary, damsm.text_encoder, damsm.image_encoder, model.ema_generator
-        )
-
-        def export(step):
-            card = generator_card(config, split.info, step)
-            model_directory.save(workdir / "model", trained, card)
-
-        training.fit(
-            model,
-            [
-                model.text_encoder,
-                model.image_encoder,
-                model.generator,
+        with training.run_in(workdir, config):
+            model = build.attngan(config, (damsm.text_encoder, damsm.image_encoder))
+            if start:
+                warm_start.start_from(start, model)
+            trained = model_directory.ModelDirectory(
+                config,
+                split.vocabulary,
+                damsm.text_encoder,
+                damsm.image_encoder,
                 model.ema_generator,
-                *model.discriminators,
-                model.generator_optimizer,
-                *model.discriminator_optimizers,
-            ],
-            config,
-            split,
-            workdir,
-            image_sizes=model.generator.image_sizes,
-            export=export,
-            shown=[f"d_loss_{len(model.discriminators) - 1}", "g_loss", "word_loss"],
-            watchers=lambda board: watching.gan(board, trained, real, scorer),
-            profile=options.profile,
-        )
+            )
+
+            def export(step):
+                card = generator_card(config, split.info, step)
+                model_directory.save(workdir / "model", trained, card)
+
+            training.fit(
+                model,
+                [
+                    model.text_encoder,
+                    model.image_encoder,
+                    model.generator,
+                    model.ema_generator,
+                    *model.discriminators,
+                    model.generator_optimizer,
+                    *model.discriminator_optimizers,
+                ],
+                config,
+                split,
+                workdir,
+                image_sizes=model.generator.image_sizes,
+                export=export,
+                shown=[f"d_loss_{len(model.discriminators) - 1}", "g_loss", "word_loss"],
+                watchers=lambda board: watching.gan(board, trained, real, scorer),
+                profile=options.profile,
+            )
     print(f"The model is in {workdir / 'model'}, sample grids are in {workdir / 'samples'}")
 
 

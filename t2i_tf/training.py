@@ -1,5 +1,6 @@
 """What both trainers share: flags, strategy, the run's folder, resuming, and the call of fit."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from ml_collections import config_flags
 from data_pipeline.dataset import Split
 from data_pipeline.errors import UserError
 from data_pipeline.progress import Progress
+from data_pipeline.scratch import locked
 from t2i_tf import model_directory, replicas
+from t2i_tf.attngan import TWIN_ROWS
 from t2i_tf.callbacks import (
     Board,
     MetricsWriter,
@@ -21,6 +24,7 @@ from t2i_tf.callbacks import (
     StopWhenNotFinite,
     TrainingProgress,
 )
+from t2i_tf.callbacks.base import writing
 from t2i_tf.checkpoints import Checkpointer
 from t2i_tf.trainer import NetworkFacts
 
@@ -48,9 +52,15 @@ def check(config):
     """
     train, count = config.train, replicas.count()
     # Captions are compared with those of the batch's other pictures.
-    for name, least in (("batch_size", 2 * count), ("steps", 1), ("steps_per_checkpoint", 1)):
-        if train[name] < least:
-            raise UserError(f"train.{name}={train[name]} must be at least {least}")
+    least = {"batch_size": 2 * count, "steps": 1, "steps_per_checkpoint": 1}
+    least |= {"steps_per_execution": 1, "checkpoints_per_sample": 1}
+    for name in train:
+        if train[name] < least.get(name, train[name]):
+            raise UserError(f"train.{name}={train[name]} must be at least {least[name]}")
+        if name.endswith("learning_rate") and not train[name] > 0:
+            raise UserError(f"train.{name}={train[name]} must be above 0")
+    if config.data.max_words < 1:
+        raise UserError(f"data.max_words={config.data.max_words} must be at least 1")
     if train.batch_size % count:
         raise UserError(f"train.batch_size={train.batch_size} is no multiple of {count} replicas")
     if train.steps % train.steps_per_checkpoint:
@@ -66,6 +76,12 @@ def check(config):
     if train.precision not in PRECISIONS:
         raise UserError(f"train.precision={train.precision} must be one of {', '.join(PRECISIONS)}")
     if count > 1:
+        rows = train.batch_size // count
+        if train.get("diversity_weight") and rows % TWIN_ROWS:
+            raise UserError(
+                f"train.diversity_weight takes replicas of a multiple of {TWIN_ROWS} images, not "
+                f"{rows}: change train.batch_size={train.batch_size}"
+            )
         one_only = {
             "steps_per_execution": train.steps_per_execution > 1,
             "precision": train.precision == "mixed_float16",
@@ -75,15 +91,19 @@ def check(config):
             raise UserError(f"train.{name}={train[name]} does not work with {count} replicas")
 
 
-def prepare(config, workdir):
+@contextlib.contextmanager
+def run_in(workdir, config):
     """Makes the run's folder, or checks that it holds this very run; seeds the initial weights.
 
+    No other process can train in the folder meanwhile.
+
     Args:
-        config: The resolved config; the first worker writes it to `config.json`.
         workdir: The run's folder.
+        config: The resolved config.
 
     Raises:
-        UserError: The folder holds a run of another config or cannot be made.
+        UserError: The folder holds a run of another config, one that trains right now, or cannot be
+            made.
     """
     workdir = Path(workdir)
     try:
@@ -99,10 +119,12 @@ def prepare(config, workdir):
                 f"{workdir} holds a run of another config (it differs in "
                 f"{', '.join(sorted(changed))}); choose another --workdir"
             )
-    if replicas.is_first_worker():
-        model_directory.write_config(path, config)
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
+    with contextlib.ExitStack() as stack:
+        if replicas.is_first_worker():
+            stack.enter_context(locked(workdir, workdir))
+        yield
 
 
 def batches(split, config, image_sizes, step):
@@ -157,16 +179,23 @@ def fit(
         profile: First and last step to trace, counted from 1 where this call begins, or None.
 
     Raises:
-        UserError: A loss became NaN, the disk is full, or there are no such steps to trace.
+        UserError: A loss became NaN, the disk is full, there are no such steps to trace, or another
+            worker ended or is at another step.
         SystemExit: A signal asked to stop; the step is saved.
     """
     train = config.train
     interval = train.steps_per_checkpoint
     checkpointer = Checkpointer(Path(workdir) / "checkpoints", owners)
     step = checkpointer.restore()
+    _agree(step, workdir)
+    if profile and step < train.steps:
+        profile = _steps_to_trace(profile, train.steps - step)
+    first = replicas.is_first_worker()
+    if first:
+        with writing(workdir):
+            model_directory.write_config(Path(workdir) / model_directory.CONFIG, config)
     if step:
         print(f"{workdir}: going on from step {step}")
-    first = replicas.is_first_worker()
     if step >= train.steps:
         print(f"{workdir}: already trained for {step} steps")
         if first:
@@ -187,23 +216,48 @@ def fit(
                 *callbacks,
             ]
             if profile:
-                traced = _steps_to_trace(profile, train.steps - step)
-                callbacks.insert(0, Profile(workdir, *traced))
+                callbacks.insert(0, Profile(workdir, *profile))
         while step < train.steps:
             # A run that a signal stopped within an interval first does the rest of that one.
             rest = interval - step % interval
             epoch = step // interval
             epochs = train.steps // interval if rest == interval else epoch + 1
-            model.fit(
-                batches(split, config, image_sizes, step),
-                initial_epoch=epoch,
-                epochs=epochs,
-                steps_per_epoch=rest,
-                verbose=0,
-                shuffle=False,
-                callbacks=callbacks,
-            )
+            with _together(workdir):
+                model.fit(
+                    batches(split, config, image_sizes, step),
+                    initial_epoch=epoch,
+                    epochs=epochs,
+                    steps_per_epoch=rest,
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=callbacks,
+                )
             step = epochs * interval
+
+
+def _agree(step, workdir):
+    """Ends all workers unless they have restored the same step."""
+    firsts = replicas.of_first_worker(step)
+    if replicas.any_worker(step != firsts):
+        raise UserError(
+            f"{workdir}: this worker is at step {step}, the first at step {firsts}, and they "
+            "must agree: give all workers one --workdir, where each sees the same checkpoints"
+        )
+
+
+@contextlib.contextmanager
+def _together(workdir):
+    """Names what is wrong where another worker is gone."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if replicas.worker()[1] == 1:
+            raise
+        raise UserError(
+            f"{workdir}: the workers no longer train together, the one that ended first says why "
+            f"({error.message.splitlines()[0]}); once all are started again they go on from the "
+            "last checkpoint"
+        ) from error
 
 
 def _steps_to_trace(profile, left):

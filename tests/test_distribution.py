@@ -59,6 +59,12 @@ def losses(workdir):
     return np.array([[line[name] for name in names] for line in lines])
 
 
+def gradient_norms(workdir):
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    names = [name for name in lines[0] if "gradient_norm" in name]
+    return np.array([[line[name] for name in names] for line in lines])
+
+
 def variables(workdir, task=0):
     with np.load(f"{workdir}-{task}.npz") as file:
         return dict(file)
@@ -79,6 +85,9 @@ def test_two_mirrored_devices_train_as_one(one_device, tiny_data, tiny_damsm, tm
         np.testing.assert_array_equal(copies[0], copies[1], err_msg=name)
     assert losses(one_device).shape == (5, 8)
     np.testing.assert_allclose(losses(workdir), losses(one_device), rtol=1e-4, atol=1e-4)
+    norms = gradient_norms(one_device)
+    assert norms.shape == (5, 3)
+    np.testing.assert_allclose(gradient_norms(workdir), norms, rtol=1e-3)
 
 
 def test_two_workers_train_as_one_device(one_device, tiny_data, tiny_damsm, tmp_path):
@@ -116,7 +125,8 @@ def test_what_one_worker_knows_all_workers_learn():
     program = (
         "import sys, t2i_tf; from t2i_tf import replicas\n"
         "with replicas.strategy('multiworker').scope():\n"
-        "    print(replicas.any_worker(sys.argv[1] == '1'), replicas.any_worker(False))"
+        "    print(replicas.any_worker(sys.argv[1] == '1'), replicas.any_worker(False))\n"
+        "    print(replicas.of_first_worker(70 + int(sys.argv[1])))"
     )
     workers = [
         subprocess.Popen(
@@ -130,4 +140,4 @@ def test_what_one_worker_knows_all_workers_learn():
     ]
     for worker in workers:
         output, _ = worker.communicate(timeout=100)
-        assert output.split() == ["True", "False"]
+        assert output.split() == ["True", "False", "70"]

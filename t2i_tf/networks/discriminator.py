@@ -6,6 +6,8 @@ from keras import ops
 from t2i_tf.convolutions import conv
 from t2i_tf.layers import DownBlock, standardize
 
+NORMS = ("batch", "spectral")
+
 
 @keras.saving.register_keras_serializable("t2i_tf")
 class Discriminator(keras.Model):
@@ -20,6 +22,9 @@ class Discriminator(keras.Model):
         norm: `"batch"` or `"spectral"`.
         normalize_sentence: Standardise each sentence code before use.
         unconditional: Whether images are also judged without their sentences.
+
+    Raises:
+        ValueError: `norm` is another.
     """
 
     def __init__(
@@ -32,6 +37,8 @@ class Discriminator(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if norm not in NORMS:
+            raise ValueError(f"norm must be one of {NORMS}, got {norm!r}")
         self.image_size = image_size
         self.filters = filters
         self.norm = norm

@@ -77,3 +77,12 @@ def test_only_the_last_two_are_kept(two_checkpoints):
 def test_owners_need_distinct_names(tmp_path):
     with pytest.raises(ValueError, match="two owners are called 'network'"):
         Checkpointer(tmp_path, [make_owners()[0], make_owners()[0]])
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_lost_list_is_made_anew(two_checkpoints, content):
+    directory, (_, newest) = two_checkpoints
+    (directory / "checkpoint").unlink()
+    if content is not None:
+        (directory / "checkpoint").write_text(content)
+    assert_restored(directory, 10, newest)

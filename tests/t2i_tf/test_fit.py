@@ -59,6 +59,7 @@ def run(monkeypatch):
 
     def run(workdir, watchers=(), **kwargs):
         model = Walk()
+        workdir.mkdir(exist_ok=True)
         training.fit(
             model,
             [model],

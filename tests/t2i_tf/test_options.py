@@ -86,6 +86,16 @@ def test_two_generator_steps_after_one_of_the_discriminators():
     np.testing.assert_array_equal(real, data["images"][0])
 
 
+def test_schedules_count_training_steps_whatever_the_generator_takes():
+    network, _ = model(generator_steps=2, steps=10, decay_start=5, damsm_warmup_steps=14)
+    network.generator_optimizer.iterations.assign(2 * 7)
+    network.discriminator_optimizers[0].iterations.assign(7)
+    optimizers = network.generator_optimizer, network.discriminator_optimizers[0]
+    for optimizer in optimizers:
+        assert float(optimizer.learning_rate) == pytest.approx(0.6 * 2e-4)
+    assert float(network._damsm_weight()) == pytest.approx(network.damsm_weight / 2)
+
+
 def test_diffaugment_reaches_the_discriminators_and_never_damsm():
     network, data = model(diffaugment=tuple(POLICIES))
     judged = seen_by(network.discriminators[-1])
