@@ -285,7 +285,8 @@ def test_missing_and_misshapen_keys_are_named_even_where_they_tell_sizes(publish
     for key in ("img_net1.img.0.weight", "h_net1.fc.0.weight", "h_net1.fc.1.bias"):
         del generator[key]
     generator["img_net2.img.0.weight"] = torch.zeros(3, 8, 3, 3)
-    generator["h_net2.upsample.2.running_var"] -= 10.0
+    variance = "h_net2.upsample.2.running_var"
+    generator[variance] = generator[variance] - 10.0
     judge = state_dict("discriminator_64")
     del judge["img_code_s16.0.weight"], judge["COND_DNET.jointConv.0.weight"]
     with pytest.raises(UserError) as error:
