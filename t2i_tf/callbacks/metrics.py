@@ -86,7 +86,8 @@ class MetricsWriter(StepCallback):
             file.write(json.dumps({"step": self.step, **values}) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self.board.scalars(self.step, {self._tag(name): v for name, v in values.items()})
+        with writing(self.board.workdir):
+            self.board.scalars(self.step, {self._tag(name): v for name, v in values.items()})
 
     def _tag(self, name):
         if name in (SECONDS, RATE):
