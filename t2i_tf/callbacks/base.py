@@ -64,8 +64,8 @@ def writing(path):
         yield
     except (OSError, RuntimeError, tf.errors.OpError) as error:  # HDF5 raises RuntimeError, too.
         raise UserError(
-            f"{path} cannot be written: {_reason(error)}; a checkpoint saved before is whole, and the "
-            "same command goes on from it once this is mended"
+            f"{path} cannot be written: {_reason(error)}; a checkpoint saved before is whole, and "
+            "the same command goes on from it once this is mended"
         ) from error
 
 

@@ -237,7 +237,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(tmp_path):
     with (
         full,
         pytest.raises(
-            UserError, match="checkpoints cannot be written: File too large; the"
+            UserError, match="checkpoints cannot be written: File too large; a checkpoint"
         ) as error,
     ):
         callback.on_epoch_end(1)
@@ -266,7 +266,7 @@ def test_a_model_directory_that_cannot_be_written_is_named(tmp_path):
 
     model = Counter()
     callback = SaveCheckpoint(Checkpointer(tmp_path, [model]), 0, tmp_path, export)
-    with pytest.raises(UserError, match="model cannot be written: Not a directory; the last"):
+    with pytest.raises(UserError, match="model cannot be written: Not a directory; a checkpoint"):
         callback.on_epoch_end(0)
 
 
