@@ -57,8 +57,8 @@ def check(config):
     for name in train:
         if train[name] < least.get(name, train[name]):
             raise UserError(f"train.{name}={train[name]} must be at least {least[name]}")
-        if name.endswith("learning_rate") and not train[name] > 0:
-            raise UserError(f"train.{name}={train[name]} must be above 0")
+        if name.endswith("learning_rate") and not train[name] >= 0:
+            raise UserError(f"train.{name}={train[name]} must be at least 0")
     if config.data.max_words < 1:
         raise UserError(f"data.max_words={config.data.max_words} must be at least 1")
     if train.batch_size % count:

@@ -20,13 +20,13 @@ ROOT = Path(__file__).parents[2]
         ("steps_per_execution", 0),
         ("checkpoints_per_sample", 0),
         ("generator_learning_rate", -1.0),
-        ("discriminator_learning_rate", 0.0),
+        ("discriminator_learning_rate", float("nan")),
     ],
 )
 def test_numbers_that_cannot_train_are_refused(name, value):
     config = tiny.get_config()
     config.train[name] = value
-    with pytest.raises(UserError, match=rf"train\.{name}={value} must be (at least|above)"):
+    with pytest.raises(UserError, match=rf"train\.{name}={value} must be at least"):
         training.check(config)
 
 
