@@ -9,7 +9,7 @@ quickstart: $(VENV)/installed
 	$(RUN) -m export.quickstart --output_dir=quickstart $(QUICKSTART_FLAGS)
 
 test: $(VENV)/installed-dev lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist=loadfile
 
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
