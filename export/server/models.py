@@ -198,7 +198,10 @@ class Versions:
         One that does not load is tried again when its files change: it may be half-copied.
         """
         folder = self.base_path / str(number)
-        files = await asyncio.to_thread(_files, folder)
+        try:
+            files = await asyncio.to_thread(_files, folder)
+        except OSError:  # It is being copied or removed this moment: looked at again soon.
+            return
         if (number, files) == self._refused:
             return
         self.states[number] = State.LOADING, ""

@@ -118,6 +118,26 @@ def test_a_version_that_does_not_load_is_told_once_and_tried_again_when_it_chang
     watch_while(versions, check)
 
 
+def test_files_that_vanish_while_they_are_looked_at_change_nothing(versions, monkeypatch):
+    """As when a version is copied or removed; it is looked at again."""
+    listed, calls = models._files, []
+
+    def vanishing(folder):
+        calls.append(folder)
+        if len(calls) == 1:
+            raise FileNotFoundError(folder / "variables")
+        return listed(folder)
+
+    monkeypatch.setattr(models, "_files", vanishing)
+
+    async def check():
+        write(versions.base_path / "2")
+        await until(lambda: current(versions) == 2)
+
+    watch_while(versions, check)
+    assert len(calls) == 2
+
+
 def test_a_folder_that_is_away_for_a_moment_changes_nothing(versions):
     async def check():
         moved = versions.base_path.with_name("moved")
