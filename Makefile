@@ -1,4 +1,4 @@
-# `make quickstart` and `make test` do everything on a machine with Python 3.11 or later.
+# `make quickstart` and `make test` do everything on a machine with Python 3.11 to 3.13.
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
@@ -16,7 +16,7 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check .
 
 $(VENV)/installed: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version.split()[0])'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@

@@ -22,8 +22,8 @@ def keras(path, caption, ids):
     """The networks of a model directory as `t2i_tf.generate` runs them."""
     import tensorflow as tf
 
-    from t2i_tf import model_directory
-    from t2i_tf.text_to_image import TextToImage, to_uint8
+    from t2i_tf.models import model_directory
+    from t2i_tf.models.text_to_image import TextToImage, to_uint8
 
     model = model_directory.load(path)
     network = TextToImage(model.text_encoder, model.generator)

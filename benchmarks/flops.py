@@ -6,7 +6,7 @@ from unittest import mock
 import tensorflow as tf
 from keras import ops
 
-from t2i_tf import convolutions, layers
+from t2i_tf.networks import convolutions, layers
 
 
 def executed_flops(step, *inputs):

@@ -26,11 +26,13 @@ from ml_collections import config_flags
 
 from benchmarks.flops import nominal_flops
 from benchmarks.machine import LargeConvolution
-from data_pipeline.errors import UserError, run
+from data_pipeline.support.errors import UserError, run
 from data_pipeline.vocabulary import END, Vocabulary
-from export import saved_model, tflite
-from t2i_tf import build, model_directory
-from t2i_tf.text_to_image import TextToImage
+from export.saved_model import export as saved_model
+from export.tflite import export as tflite
+from t2i_tf.models import model_directory
+from t2i_tf.models.text_to_image import TextToImage
+from t2i_tf.networks import build
 
 VARIANTS = ("keras", "saved_model", *(f"tflite_{name}" for name in tflite.VARIANTS))
 

@@ -23,11 +23,11 @@ from benchmarks.machine import peak_memory_mb
 from data_pipeline import tfrecord
 from data_pipeline.builder import STORED_SCALE
 from data_pipeline.dataset import Split
-from data_pipeline.errors import run
 from data_pipeline.pictures import stored_jpeg
+from data_pipeline.support.errors import run
 from data_pipeline.vocabulary import END, Vocabulary
-from t2i_tf import training
 from t2i_tf.networks.generator import Generator
+from t2i_tf.training import loop as training
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, a file in configs/.")
 BATCH = flags.DEFINE_integer("batch", None, "Images a batch; the config's if left out.", 2)

@@ -17,8 +17,8 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks import load, malformed
-from data_pipeline.errors import UserError, run
-from export import saved_model
+from data_pipeline.support.errors import UserError, run
+from export.saved_model import export as saved_model
 
 SECONDS = flags.DEFINE_integer("seconds", 60, "How long all ask at once.", 1)
 RATIO_SECONDS = flags.DEFINE_integer("ratio_seconds", 12, "How long each protocol is measured.", 1)

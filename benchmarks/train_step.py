@@ -21,9 +21,9 @@ from ml_collections import config_flags
 
 from benchmarks.flops import executed_flops, nominal_flops
 from benchmarks.machine import LargeConvolution, peak_memory_mb
-from data_pipeline.errors import run
-from t2i_tf import build
-from t2i_tf.memory import keep_freed_memory
+from data_pipeline.support.errors import run
+from t2i_tf.networks import build
+from t2i_tf.training.machinery.memory import keep_freed_memory
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, a file in configs/.")
 BATCH = flags.DEFINE_integer("batch", None, "Images a step; the config's if left out.", 2)

@@ -1,7 +1,7 @@
 """AttnGAN of two attention stages for COCO at 256 px as published: 120 times 5,913 steps."""
 
 from configs import cub_attngan2
-from configs.twin import sized
+from configs.sizes import sized
 
 
 def get_config(size="full"):
@@ -15,6 +15,6 @@ def get_config(size="full"):
         steps=709560,
         steps_per_checkpoint=5913,
         decay_start=709560,
-        damsm_weight=50.0,
     )
+    config.loss.damsm_weight = 50.0
     return sized(config, size)

@@ -1,7 +1,7 @@
 """DAMSM for COCO as published: 100 epochs of 1,724 steps."""
 
 from configs import cub_damsm
-from configs.twin import sized
+from configs.sizes import sized
 
 
 def get_config(size="full"):

@@ -1,7 +1,7 @@
 """AttnGAN of one attention stage for CUB birds at 128 px as published: 600 times 442 steps."""
 
 from configs import cub_attngan2
-from configs.twin import sized
+from configs.sizes import sized
 
 
 def get_config(size="full"):

@@ -3,7 +3,7 @@
 import ml_collections
 
 from configs import cub_damsm
-from configs.twin import sized
+from configs.sizes import sized
 
 
 def get_config(size="full"):
@@ -33,15 +33,7 @@ def get_config(size="full"):
         normalize_sentence=False,
         unconditional=True,
     )
-    config.train = dict(
-        batch_size=20,
-        steps=265200,
-        steps_per_checkpoint=442,
-        checkpoints_per_sample=5,
-        generator_learning_rate=2e-4,
-        discriminator_learning_rate=2e-4,
-        decay_start=265200,
-        beta_1=0.5,
+    config.loss = dict(
         damsm_weight=5.0,
         damsm_warmup_steps=0,
         kl_weight=1.0,
@@ -53,6 +45,16 @@ def get_config(size="full"):
         diversity_weight=0.0,
         diversity_limit=0.15,
         ema_decay=0.999,
+    )
+    config.train = dict(
+        batch_size=20,
+        steps=265200,
+        steps_per_checkpoint=442,
+        checkpoints_per_sample=5,
+        generator_learning_rate=2e-4,
+        discriminator_learning_rate=2e-4,
+        decay_start=265200,
+        beta_1=0.5,
         precision="float32",
         jit_compile=False,
         steps_per_execution=1,

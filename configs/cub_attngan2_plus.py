@@ -1,7 +1,7 @@
 """AttnGAN++ (Dinh et al., 2022, arXiv:2112.01398): cub_attngan2 with spectral norm and GF 64."""
 
 from configs import cub_attngan2
-from configs.twin import sized
+from configs.sizes import sized
 
 
 def get_config(size="full"):

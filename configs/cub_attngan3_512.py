@@ -1,7 +1,7 @@
 """AttnGAN of three attention stages for CUB birds at 512 px: 200 times 1,265 steps."""
 
 from configs import cub_attngan2
-from configs.twin import sized
+from configs.sizes import sized
 
 
 def get_config(size="full"):

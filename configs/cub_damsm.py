@@ -2,7 +2,7 @@
 
 import ml_collections
 
-from configs.twin import sized
+from configs.sizes import sized
 
 
 def get_config(size="full"):

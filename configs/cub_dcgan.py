@@ -1,7 +1,7 @@
 """AttnDCGAN for CUB birds at 256 px as published: one image, one conditional discriminator."""
 
 from configs import cub_attngan2
-from configs.twin import sized
+from configs.sizes import sized
 
 
 def get_config(size="full"):

@@ -1,7 +1,7 @@
 """DualAttn-GAN (Cai et al., 2019) for CUB birds at 256 px."""
 
 from configs import cub_attngan2
-from configs.twin import sized
+from configs.sizes import sized
 
 
 def get_config(size="full"):

@@ -1,12 +1,12 @@
 """Stages without attention and matching losses for CUB birds at 256 px, like StackGAN-v2."""
 
 from configs import cub_attngan2
-from configs.twin import sized
+from configs.sizes import sized
 
 
 def get_config(size="full"):
     config = cub_attngan2.get_config().unlock()
     config.name = "cub_no_attention"
     config.generator.attention = "none"
-    config.train.damsm_weight = 0.0
+    config.loss.damsm_weight = 0.0
     return sized(config, size)

@@ -32,15 +32,7 @@ def get_config():
         normalize_sentence=True,
         unconditional=True,
     )
-    config.train = dict(
-        batch_size=16,
-        steps=2250,
-        steps_per_checkpoint=250,
-        checkpoints_per_sample=1,
-        generator_learning_rate=6e-4,
-        discriminator_learning_rate=1e-3,
-        decay_start=1500,
-        beta_1=0.5,
+    config.loss = dict(
         damsm_weight=0.15,
         damsm_warmup_steps=600,
         kl_weight=0.05,
@@ -52,6 +44,16 @@ def get_config():
         diversity_weight=5.0,
         diversity_limit=0.15,
         ema_decay=0.999,
+    )
+    config.train = dict(
+        batch_size=16,
+        steps=2250,
+        steps_per_checkpoint=250,
+        checkpoints_per_sample=1,
+        generator_learning_rate=6e-4,
+        discriminator_learning_rate=1e-3,
+        decay_start=1500,
+        beta_1=0.5,
         precision="float32",
         jit_compile=False,
         steps_per_execution=1,

@@ -9,9 +9,8 @@ import sys
 
 from absl import flags
 
-from data_pipeline import quiet
-from data_pipeline.errors import UserError, run
-from data_pipeline.progress import Progress
+from data_pipeline.support.errors import UserError, run
+from data_pipeline.support.progress import Progress
 
 # TensorFlow is imported within functions: the pool's processes import this module and need none.
 
@@ -21,13 +20,12 @@ def _main(arguments: list[str]) -> None:
     values = flags.FLAGS
     if values.source != "synthetic" and not values.input_dir:
         raise UserError(f"--source={values.source} needs --input_dir, the folder of the raw data")
-    quiet.import_tensorflow()
     workers = values.workers or os.cpu_count() or 1
     if values.input_dir:
         _build(values, values.input_dir, workers)
         return
     from data_pipeline import builder
-    from data_pipeline.scratch import scratch
+    from data_pipeline.support.scratch import scratch
 
     # Found out before anything is drawn.
     output_dir = builder.free_output_dir(values.output_dir)
@@ -54,7 +52,8 @@ def _draw(values: flags.FlagValues, folder: os.PathLike, workers: int) -> None:
 
 
 def _build(values: flags.FlagValues, input_dir: str | os.PathLike, workers: int) -> None:
-    from data_pipeline import builder, cub
+    from data_pipeline import builder
+    from data_pipeline.sources import cub
     from data_pipeline.vocabulary import Vocabulary
 
     output_dir = builder.free_output_dir(values.output_dir)
@@ -79,7 +78,7 @@ def _build(values: flags.FlagValues, input_dir: str | os.PathLike, workers: int)
     print(f"{output_dir}: {counts} pictures of {size} px, {words} words")
 
 
-if __name__ == "__main__":
+def _define_flags() -> None:
     flags.DEFINE_enum("source", None, ["cub", "synthetic"], "Kind of raw data.", required=True)
     flags.DEFINE_string("input_dir", None, "Raw data; synthetic data is drawn without it.")
     flags.DEFINE_string("metadata_dir", None, "Split and tables, where not in input_dir.")
@@ -95,4 +94,12 @@ if __name__ == "__main__":
     flags.DEFINE_integer("num_species", None, "Synthetic: classes; by default up to 729.")
     flags.DEFINE_enum("variety", "full", ["plain", "full"], "Synthetic: how much varies.")
     flags.DEFINE_integer("picture_size", 500, "Synthetic: longer side in pixels.", lower_bound=32)
-    run(_main)
+
+
+def command() -> None:
+    """The command line."""
+    run(_main, _define_flags)
+
+
+if __name__ == "__main__":
+    command()

@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline import pictures
-from data_pipeline.errors import UserError
-from data_pipeline.pool import process_pool
-from data_pipeline.scratch import appearing
-from data_pipeline.source import Example, Problems, RawData
+from data_pipeline.sources.source import Example, Problems, RawData
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.pool import process_pool
+from data_pipeline.support.scratch import appearing
 from data_pipeline.tfrecord import (
     INFO_FILE,
     VOCABULARY_FILE,

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline.errors import UserError
+from data_pipeline.pixels import to_float
+from data_pipeline.support.errors import UserError
 from data_pipeline.tfrecord import DatasetInfo, parse, shard_paths
 from data_pipeline.vocabulary import Vocabulary
 
@@ -135,7 +136,7 @@ class _Loader:
         if self.image_sizes[-1] > split.info.stored_size:
             raise UserError(
                 f"images of {self.image_sizes[-1]} px were asked for, but the data set stores "
-                f"{split.info.stored_size} px; build it with --image_size={self.image_sizes[-1]}"
+                f"{split.info.stored_size} px; build it for {self.image_sizes[-1]} px"
             )
         self.max_words = max_words
         self.seed = seed
@@ -210,7 +211,7 @@ class _Loader:
 
 def decode(jpeg: tf.Tensor) -> tf.Tensor:
     """JPEG bytes to float32 `[H, W, 3]` in [-1, 1]."""
-    return tf.cast(tf.io.decode_jpeg(jpeg, channels=3), tf.float32) / 127.5 - 1.0
+    return to_float(tf.io.decode_jpeg(jpeg, channels=3))
 
 
 def pyramid(image: tf.Tensor, sizes: Sequence[int]) -> tuple[tf.Tensor, ...]:

@@ -20,13 +20,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from absl import flags
 
-from data_pipeline.bird_captions import captions, permuted_colours
-from data_pipeline.bird_species import Picture, plan, plan_stand_ins
-from data_pipeline.birds import COLOURS, PARTS, VARIETIES, Box, draw_bird, draw_bird_in_box
-from data_pipeline.errors import UserError, run
-from data_pipeline.pool import process_pool
-from data_pipeline.progress import Progress
-from data_pipeline.scratch import appearing
+from data_pipeline.drawn.birds import COLOURS, PARTS, VARIETIES, Box, draw_bird, draw_bird_in_box
+from data_pipeline.drawn.captions import captions, permuted_colours
+from data_pipeline.drawn.species import Picture, plan, plan_stand_ins
+from data_pipeline.support.errors import UserError, run
+from data_pipeline.support.pool import process_pool
+from data_pipeline.support.progress import Progress
+from data_pipeline.support.scratch import appearing
 
 __all__ = ["COLOURS", "PARTS", "captions", "draw_bird", "permuted_colours", "write"]
 
@@ -228,6 +228,10 @@ def _main(arguments: list[str]) -> None:
     print(f"drew {number} pictures into {values['output_dir']}")
 
 
+def command() -> None:
+    """The command line."""
+    run(_main, _define_flags)
+
+
 if __name__ == "__main__":
-    _define_flags()
-    run(_main)
+    command()

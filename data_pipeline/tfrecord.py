@@ -8,8 +8,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from data_pipeline.errors import UserError
-from data_pipeline.files import write_text
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.files import write_text
 from data_pipeline.vocabulary import Vocabulary
 
 FORMAT_VERSION = 1

@@ -11,12 +11,9 @@ import re
 
 import tensorflow as tf
 
+from data_pipeline.support.text import clean_caption
+
 _WORD = re.compile(r"\w+")
-
-
-def clean_caption(text: str) -> str:
-    """The caption with pairs of U+FFFD turned into spaces and the space around it removed."""
-    return text.replace("\ufffd\ufffd", " ").strip()
 
 
 def tokenize(text: str) -> list[str]:

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from data_pipeline.errors import UserError
-from data_pipeline.files import write_text
-from data_pipeline.pickles import safe_load_pickle
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.files import write_text
+from data_pipeline.support.pickles import safe_load_pickle
 from data_pipeline.tokenizer import tokenize
 
 END = "<end>"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
-from data_pipeline.errors import UserError, run
+from data_pipeline.support.errors import UserError, run
 from export.server import server
 
 

@@ -1,7 +1,28 @@
-"""Attentional text-to-image GANs (AttnGAN and its family) in TensorFlow and Keras."""
+"""Attentional text-to-image GANs (AttnGAN and its family) in TensorFlow and Keras.
 
-from data_pipeline import quiet
+import t2i_tf
+model = t2i_tf.TextToImage.from_preset("bundled")
+pictures = model.generate("a small red bird with black wings", num_images=4)
+"""
 
-__version__ = "0.1.0"
+import importlib
 
-quiet.import_tensorflow()
+from data_pipeline.support.version import VERSION as __version__
+
+__all__ = ["TextToImage", "UserError", "__version__"]
+
+# TensorFlow takes seconds to import, so what needs it is imported when it is first asked for.
+_PLACES = {
+    "TextToImage": "t2i_tf.models.text_to_image",
+    "UserError": "data_pipeline.support.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACES])

@@ -13,14 +13,28 @@ from pathlib import Path
 
 from absl import flags
 
-from data_pipeline.errors import UserError, run
-from t2i_tf import model_directory
+from data_pipeline.support.errors import UserError, of_flag, run
+from data_pipeline.support.hashing import file_sha256
 from t2i_tf.metrics import inception, report, streams
-from t2i_tf.metrics.features import file_sha256
 from t2i_tf.metrics.protocol import R_PRECISION, Judge, RealSet, choose_metrics, evaluate
+from t2i_tf.models import model_directory
 
 
-def main(arguments):
+def define_flags() -> None:
+    """Defines the command's flags."""
+    flags.DEFINE_string("model_dir", None, "Model directory, or a run's --workdir.")
+    flags.DEFINE_string("images_dir", None, "Folder of PNG and JPEG files to measure instead.")
+    flags.DEFINE_string("data_dir", None, "Data set with captions and real pictures.")
+    flags.DEFINE_string("output_dir", None, "Folder for the report.", required=True)
+    flags.DEFINE_list("metrics", None, "Of is, fid, r_precision; all that can be had by default.")
+    flags.DEFINE_integer("num_images", 30000, "Pictures to draw or read.", lower_bound=1)
+    flags.DEFINE_list("inception", [inception.IMAGENET], "Networks: imagenet, damsm, or files.")
+    flags.DEFINE_string("independent", None, "Another DAMSM, to judge R-precision as well.")
+    flags.DEFINE_integer("seed", 0, "Decides captions and noise.", lower_bound=0, upper_bound=2**62)
+    flags.DEFINE_integer("batch_size", 32, "Pictures at a time.", lower_bound=1)
+
+
+def main(arguments: list[str]) -> None:
     """Measures what the flags ask for."""
     if len(arguments) > 1:
         raise UserError(f"unexpected argument {arguments[1]!r}: lists are written with commas")
@@ -29,9 +43,10 @@ def main(arguments):
         raise UserError("give either --model_dir=<a model> or --images_dir=<a folder of pictures>")
     if options.model_dir and not options.data_dir:
         raise UserError("--model_dir needs --data_dir: pictures are drawn from its test captions")
-    metrics = choose_metrics(
-        options.metrics, bool(options.model_dir), bool(options.data_dir), options.inception
-    )
+    with of_flag("metrics"):
+        metrics = choose_metrics(
+            options.metrics, bool(options.model_dir), bool(options.data_dir), options.inception
+        )
     judging = R_PRECISION in metrics
     if options.independent and not judging:
         raise UserError(f"--independent judges {R_PRECISION}, which is not measured here")
@@ -46,7 +61,8 @@ def main(arguments):
         judges.append(Judge.load("independent DAMSM", options.independent))
     extractors = []
     if set(metrics) - {R_PRECISION}:
-        extractors = inception.load_all(options.inception, own and own.extractor)
+        with of_flag("inception"):
+            extractors = inception.load_all(options.inception, own and own.extractor)
     folder = Path(options.output_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,20 +74,16 @@ def main(arguments):
         weights = model_directory.weights_file(model_directory.find(options.model_dir), "generator")
         pictures.about["generator_sha256"] = file_sha256(weights)
     else:
-        pictures = streams.folder_pictures(options.images_dir, count, batch_size)
+        with of_flag("images_dir"):
+            pictures = streams.folder_pictures(options.images_dir, count, batch_size)
     figures = evaluate(pictures, metrics, extractors, real, judges, batch_size, folder)
     print(report.write({"of": options.model_dir or options.images_dir, **figures}, folder))
 
 
+def command() -> None:
+    """The command line."""
+    run(main, define_flags)
+
+
 if __name__ == "__main__":
-    flags.DEFINE_string("model_dir", None, "Model directory, or a run's --workdir.")
-    flags.DEFINE_string("images_dir", None, "Folder of PNG and JPEG files to measure instead.")
-    flags.DEFINE_string("data_dir", None, "Data set with captions and real pictures.")
-    flags.DEFINE_string("output_dir", None, "Folder for the report.", required=True)
-    flags.DEFINE_list("metrics", None, "Of is, fid, r_precision; all that can be had by default.")
-    flags.DEFINE_integer("num_images", 30000, "Pictures to draw or read.", lower_bound=1)
-    flags.DEFINE_list("inception", [inception.IMAGENET], "Networks: imagenet, damsm, or files.")
-    flags.DEFINE_string("independent", None, "Another DAMSM, to judge R-precision as well.")
-    flags.DEFINE_integer("seed", 0, "Decides captions and noise.", lower_bound=0, upper_bound=2**62)
-    flags.DEFINE_integer("batch_size", 32, "Pictures at a time.", lower_bound=1)
-    run(main)
+    command()

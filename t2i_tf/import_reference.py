@@ -12,13 +12,35 @@ from pathlib import Path
 
 from absl import flags
 
-from data_pipeline.errors import UserError, run
-from t2i_tf import model_directory, reference_model
-from t2i_tf.model_card import imported_card
-from t2i_tf.reference_model import PublishedFile
+from data_pipeline.support.errors import UserError, run
+from t2i_tf.models import model_directory
+from t2i_tf.models.model_card import imported_card
+from t2i_tf.published import assemble as reference_model
+from t2i_tf.published.assemble import PublishedFile
 
 
-def main(arguments):
+def define_flags() -> None:
+    """Defines the command's flags."""
+    flags.DEFINE_string("text_encoder", None, "RNN_ENCODER, text_encoder*.pth.", required=True)
+    flags.DEFINE_string("image_encoder", None, "CNN_ENCODER, image_encoder*.pth, if wanted.")
+    flags.DEFINE_string("generator", None, "G_NET or G_DCGAN, *_AttnGAN2.pth.", required=True)
+    flags.DEFINE_list("discriminators", [], "D_NETs, netD*.pth, the smallest image's first.")
+    flags.DEFINE_string("captions", None, "captions.pickle, which numbers the words.")
+    flags.DEFINE_string("vocabulary", None, "Instead: a text file of one word a line, <end> first.")
+    flags.DEFINE_string("output_dir", None, "Folder to write; new or empty.", required=True)
+    flags.DEFINE_integer("max_words", 18, "Words read of a caption; COCO: 12.", lower_bound=1)
+    flags.DEFINE_boolean(
+        "align_corners",
+        None,
+        "Whether the image encoder resizes pictures to 299 px with aligned corners. PyTorch up to "
+        "0.3.1, with which the published weights were trained, did; later PyTorch does not. By "
+        "default told from the file: PyTorch since 0.4.1 saves num_batches_tracked, earlier did "
+        "not. Give it for weights that a later PyTorch saved again, or that 0.4.0 trained.",
+    )
+    flags.DEFINE_string("name", None, "The model's name; by default the generator file's.")
+
+
+def main(arguments: list[str]) -> None:
     """Imports what the flags name."""
     if len(arguments) > 1:
         raise UserError(f"unexpected argument {arguments[1]!r}: lists are written with commas")
@@ -56,22 +78,10 @@ def main(arguments):
     print(f"The model is in {output_dir}")
 
 
+def command() -> None:
+    """The command line."""
+    run(main, define_flags)
+
+
 if __name__ == "__main__":
-    flags.DEFINE_string("text_encoder", None, "RNN_ENCODER, text_encoder*.pth.", required=True)
-    flags.DEFINE_string("image_encoder", None, "CNN_ENCODER, image_encoder*.pth, if wanted.")
-    flags.DEFINE_string("generator", None, "G_NET or G_DCGAN, *_AttnGAN2.pth.", required=True)
-    flags.DEFINE_list("discriminators", [], "D_NETs, netD*.pth, the smallest image's first.")
-    flags.DEFINE_string("captions", None, "captions.pickle, which numbers the words.")
-    flags.DEFINE_string("vocabulary", None, "Instead: a text file of one word a line, <end> first.")
-    flags.DEFINE_string("output_dir", None, "Folder to write; new or empty.", required=True)
-    flags.DEFINE_integer("max_words", 18, "Words read of a caption; COCO: 12.", lower_bound=1)
-    flags.DEFINE_boolean(
-        "align_corners",
-        None,
-        "Whether the image encoder resizes pictures to 299 px with aligned corners. PyTorch up to "
-        "0.3.1, with which the published weights were trained, did; later PyTorch does not. By "
-        "default told from the file: PyTorch since 0.4.1 saves num_batches_tracked, earlier did "
-        "not. Give it for weights that a later PyTorch saved again, or that 0.4.0 trained.",
-    )
-    flags.DEFINE_string("name", None, "The model's name; by default the generator file's.")
-    run(main)
+    command()

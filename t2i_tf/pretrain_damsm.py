@@ -1,6 +1,6 @@
 """Pretrains DAMSM, the text-image matching model, on a built data set.
 
-    python -m t2i_tf.pretrain_damsm --config=configs/tiny_damsm.py --data_dir= --workdir=
+    python -m t2i_tf.pretrain_damsm --config=tiny_damsm --data_dir= --workdir=
 
 The trained encoders lie in <workdir>/model. The same command goes on where a stopped run left off.
 """
@@ -10,47 +10,45 @@ from pathlib import Path
 from absl import flags
 
 from data_pipeline.dataset import Split
-from data_pipeline.errors import run
-from t2i_tf import build, model_directory, replicas, training, watching
-from t2i_tf.memory import keep_freed_memory
-from t2i_tf.model_card import damsm_card
+from data_pipeline.support.errors import run
+from t2i_tf.models import model_directory
+from t2i_tf.models.model_card import damsm_card
+from t2i_tf.training.build import build_damsm
+from t2i_tf.training.callbacks.watching import damsm_watchers
+from t2i_tf.training.flags import define_training
+from t2i_tf.training.machinery import replicas
+from t2i_tf.training.machinery.memory import keep_freed_memory
+from t2i_tf.training.options import check
+from t2i_tf.training.run import Run
 
 
-def main(_):
+def main(_: list[str]) -> None:
     """Pretrains, or goes on, to the config's number of steps."""
     keep_freed_memory()
     options = flags.FLAGS
     config, workdir = options.config, Path(options.workdir)
     with replicas.strategy(options.strategy, options.cpu_devices).scope():
+        check(config, replicas.count())
         split, unseen = (Split(options.data_dir, name) for name in ("train", "test"))
-        training.check(config)
-        with training.run_in(workdir, config):
-            model = build.damsm(config, len(split.vocabulary))
+        training = Run(config, workdir, split, options.profile)
+        with training.opened():
+            model = build_damsm(config, len(split.vocabulary))
+            trained = model_directory.ModelDirectory(
+                config, split.vocabulary, model.text_encoder, model.image_encoder
+            )
 
             def export(step):
-                trained = model_directory.ModelDirectory(
-                    config, split.vocabulary, model.text_encoder, model.image_encoder
-                )
-                model_directory.save(
-                    workdir / "model", trained, damsm_card(config, split.info, step)
-                )
+                card = damsm_card(config, split.info, step)
+                model_directory.save(workdir / "model", trained, card)
 
-            training.fit(
-                model,
-                [model.text_encoder, model.image_encoder, model.optimizer],
-                config,
-                split,
-                workdir,
-                image_sizes=[config.data.image_size],
-                export=export,
-                shown=["loss"],
-                watchers=lambda board: watching.damsm(board, config, unseen),
-                profile=options.profile,
-            )
+            training.fit(model, export, lambda board: damsm_watchers(board, trained, unseen))
     print(f"The encoders are in {workdir / 'model'}")
 
 
+def command() -> None:
+    """The command line."""
+    run(main, define_training)
+
+
 if __name__ == "__main__":
-    training.define_flags()
-    flags.adopt_module_key_flags(training)
-    run(main)
+    command()

@@ -1,6 +1,6 @@
 """Trains an attentional GAN on a built data set with the encoders of a pretrained DAMSM.
 
-    python -m t2i_tf.train --config=configs/tiny.py --data_dir= --damsm=<damsm workdir> --workdir=
+    python -m t2i_tf.train --config=tiny --data_dir= --damsm=<damsm workdir> --workdir=
 
 The trained model lies in <workdir>/model, sample grids in <workdir>/samples, and TensorBoard reads
 <workdir>. The same command goes on where a stopped run left off.
@@ -11,81 +11,79 @@ from pathlib import Path
 from absl import flags
 
 from data_pipeline.dataset import Split
-from data_pipeline.errors import UserError, run
-from t2i_tf import build, model_directory, replicas, training, warm_start, watching
-from t2i_tf.memory import keep_freed_memory
+from data_pipeline.support.errors import of_flag, run
+from t2i_tf.metrics import inception
 from t2i_tf.metrics.protocol import RealSet
-from t2i_tf.model_card import generator_card
+from t2i_tf.models import model_directory
+from t2i_tf.models.model_card import generator_card
+from t2i_tf.networks.build import precision
+from t2i_tf.training import warm_start
+from t2i_tf.training.build import build_attngan
+from t2i_tf.training.callbacks.watching import ScorePlan, gan_watchers
+from t2i_tf.training.flags import define_training
+from t2i_tf.training.machinery import replicas
+from t2i_tf.training.machinery.memory import keep_freed_memory
+from t2i_tf.training.options import check
+from t2i_tf.training.run import Run
 
 
-def main(_):
+def define_flags() -> None:
+    """Defines the command's flags."""
+    define_training()
+    flags.DEFINE_string("damsm", None, "Run or model directory of t2i_tf.pretrain_damsm.")
+    flags.DEFINE_string("init_from", None, "Model directory whose GAN a new run starts from.")
+    flags.mark_flag_as_required("damsm")
+    flags.DEFINE_integer(
+        "score_every", 10, "Checkpoints between two scores; 0 for none.", lower_bound=0
+    )
+    flags.DEFINE_integer("score_images", 500, "How many pictures are scored.", lower_bound=10)
+    flags.DEFINE_string(
+        "inception", inception.DAMSM, "Network that scores: damsm, imagenet or a file."
+    )
+
+
+def main(_: list[str]) -> None:
     """Trains, or goes on, to the config's number of steps."""
     keep_freed_memory()
     options = flags.FLAGS
-    config, workdir = options.config, Path(options.workdir)
+    workdir = Path(options.workdir)
     with replicas.strategy(options.strategy, options.cpu_devices).scope():
+        check(options.config, replicas.count())
         split, real = Split(options.data_dir, "train"), RealSet(options.data_dir)
-        training.check(config)
-        with build.precision(config.train.precision):
+        with precision(options.config.train.precision):
             damsm = model_directory.load(options.damsm, need=("image_encoder",))
-        _check(config)
-        warm_start.adopt_encoders(options.damsm, damsm, config, split.vocabulary)
-        scorer = watching.choose_scorer(damsm.image_encoder, options.damsm)
-        start = warm_start.starting_point(options.init_from, config, split.vocabulary, workdir)
-        with training.run_in(workdir, config):
-            model = build.attngan(config, (damsm.text_encoder, damsm.image_encoder))
+        vocabulary = split.vocabulary
+        with of_flag("damsm"):
+            config = warm_start.with_encoders(options.damsm, damsm, options.config, vocabulary)
+        with of_flag("init_from"):
+            start = warm_start.starting_point(options.init_from, config, vocabulary, workdir)
+        scores = None
+        if options.score_every:
+            own = inception.damsm_extractor(damsm.image_encoder, options.damsm)
+            with of_flag("inception"):
+                (extractor,) = inception.load_all([options.inception], own)
+            scores = ScorePlan(extractor, options.score_images, options.score_every)
+        training = Run(config, workdir, split, options.profile)
+        with training.opened():
+            model = build_attngan(config, (damsm.text_encoder, damsm.image_encoder))
             if start:
                 warm_start.start_from(start, model)
             trained = model_directory.ModelDirectory(
-                config,
-                split.vocabulary,
-                damsm.text_encoder,
-                damsm.image_encoder,
-                model.ema_generator,
+                config, vocabulary, damsm.text_encoder, damsm.image_encoder, model.ema_generator
             )
 
             def export(step):
                 card = generator_card(config, split.info, step)
                 model_directory.save(workdir / "model", trained, card)
 
-            training.fit(
-                model,
-                [
-                    model.text_encoder,
-                    model.image_encoder,
-                    model.generator,
-                    model.ema_generator,
-                    *model.discriminators,
-                    model.generator_optimizer,
-                    *model.discriminator_optimizers,
-                ],
-                config,
-                split,
-                workdir,
-                image_sizes=model.generator.image_sizes,
-                export=export,
-                shown=[f"d_loss_{len(model.discriminators) - 1}", "g_loss", "word_loss"],
-                watchers=lambda board: watching.gan(board, trained, real, scorer),
-                profile=options.profile,
-            )
+            training.fit(model, export, lambda board: gan_watchers(board, trained, real, scores))
     print(f"The model is in {workdir / 'model'}, sample grids are in {workdir / 'samples'}")
 
 
-def _check(config):
-    """The generator can only draw images of one size at the end."""
-    largest = config.generator.base_size * 2 ** (config.generator.stages - 1)
-    if config.data.image_size != largest:
-        raise UserError(
-            f"data.image_size={config.data.image_size}, but the last of generator.stages="
-            f"{config.generator.stages} draws {largest} px"
-        )
+def command() -> None:
+    """The command line."""
+    run(main, define_flags)
 
 
 if __name__ == "__main__":
-    training.define_flags()
-    flags.adopt_module_key_flags(training)
-    flags.DEFINE_string("damsm", None, "Run or model directory of t2i_tf.pretrain_damsm.")
-    flags.DEFINE_string("init_from", None, "Model directory whose GAN a new run starts from.")
-    flags.mark_flag_as_required("damsm")
-    watching.define_score_flags()
-    run(main)
+    command()

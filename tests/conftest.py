@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from data_pipeline.vocabulary import Vocabulary
-from t2i_tf import build, model_directory
+from t2i_tf.models import model_directory
+from t2i_tf.networks import build
 from tests.commands import run
 
 WORDS = "a this small red blue green bird with belly wings and crown it has the is"

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from t2i_tf import training
+from t2i_tf.training import loop as training
 
 VARIABLES = sys.argv.pop(1).removeprefix("--variables=")
 fit = training.fit

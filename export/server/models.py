@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import get_model_status_pb2, prediction_log_pb2
 
-from data_pipeline.errors import UserError
+from data_pipeline.support.errors import UserError
 from export.server.signatures import Signature, invalid_argument, listed
 
 POLL_SECONDS = 1.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvicorn
 
-from data_pipeline.errors import UserError
+from data_pipeline.support.errors import UserError
 from export.server import grpc_service, rest
 from export.server.batching import Batcher
 from export.server.metrics import Metrics

@@ -15,10 +15,12 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from data_pipeline.birds import COLOURS, PARTS
 from data_pipeline.dataset import Split
-from data_pipeline.errors import UserError
-from data_pipeline.progress import Progress
+from data_pipeline.drawn.birds import COLOURS, PARTS
+from data_pipeline.pixels import to_float, to_uint8
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.files import writing_whole
+from data_pipeline.support.progress import Progress
 from data_pipeline.tfrecord import INFO_FILE
 
 NAMES = tuple(COLOURS)
@@ -61,7 +63,7 @@ def faithfulness(read: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 class Blur(keras.layers.Layer):
     """Mixes each image with its 3x3 mean, in a random share. Used in training only."""
 
-    def __init__(self, seed=None, **kwargs):
+    def __init__(self, seed: int | None = None, **kwargs):
         super().__init__(**kwargs)
         self.random = keras.random.SeedGenerator(seed)
 
@@ -129,7 +131,7 @@ def train_classifier(
             on_train_batch_end=lambda batch, logs: progress.update()
         )
         classifier.fit(
-            _to_float(pictures),
+            to_float(pictures).numpy(),
             colours,
             epochs=epochs,
             batch_size=BATCH_SIZE,
@@ -161,9 +163,8 @@ def load_or_train_classifier(
     split = Split(data_dir, "train")
     pictures, attributes = real_pictures(split, image_size, TRAINING_PICTURES)
     classifier = train_classifier(pictures, colour_labels(attributes))
-    partial = path.with_name(f".partial-{path.name}")
-    classifier.save_weights(partial)
-    partial.replace(path)
+    with writing_whole(path) as partial:
+        classifier.save_weights(partial)
     return classifier
 
 
@@ -171,7 +172,7 @@ def real_pictures(split: Split, image_size: int, count: int) -> tuple[np.ndarray
     """The first pictures of a split, uint8 `[N, S, S, 3]`, centrally cropped, and attributes."""
     batches = split.eval_batches(batch_size=BATCH_SIZE, image_sizes=[image_size], max_words=1)
     pictures = [batch["images"][0] for batch in batches.take(-(-count // BATCH_SIZE))]
-    pictures = np.round(np.concatenate(pictures)[:count] * 127.5 + 127.5).astype(np.uint8)
+    pictures = to_uint8(np.concatenate(pictures)[:count]).numpy()
     records = zip(range(len(pictures)), split.examples(), strict=False)
     return pictures, [record["attributes"].decode() for _, record in records]
 
@@ -184,12 +185,8 @@ def read_colours(classifier: keras.Model, pictures: np.ndarray) -> np.ndarray:
     size = classifier.input_shape[1]
     colours = []
     for start in range(0, len(pictures), BATCH_SIZE):
-        images = _to_float(pictures[start : start + BATCH_SIZE])
+        images = to_float(pictures[start : start + BATCH_SIZE])
         if images.shape[1:3] != (size, size):
             images = tf.image.resize(images, (size, size), antialias=True)
         colours.append(np.argmax(classifier(images, training=False), axis=-1))
     return np.concatenate(colours)
-
-
-def _to_float(pictures):
-    return np.asarray(pictures, np.float32) / 127.5 - 1.0

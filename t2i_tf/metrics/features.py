@@ -1,9 +1,7 @@
 """What a network must offer to score pictures with it, and how pictures reach its size."""
 
 import dataclasses
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -94,13 +92,3 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities `[B, K]` from logits."""
     exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-
-def file_sha256(*paths: str | Path) -> str:
-    """The SHA-256 of files, one after the other, in hexadecimal."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()

@@ -3,13 +3,13 @@
 Pure NumPy in float64; the features come from the networks of `t2i_tf.metrics.inception`.
 """
 
-import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from data_pipeline.errors import UserError
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.files import writing_whole
 
 
 class FeatureStatistics:
@@ -47,12 +47,6 @@ class FeatureStatistics:
             rows = features - mean
             self._add(len(features), mean, rows)
 
-    def merge(self, other: "FeatureStatistics") -> None:
-        """Adds what another accumulator has seen."""
-        if other.count:
-            self._scatter += other._scatter
-            self._add(other.count, other.mean, np.zeros((0, len(self.mean))))
-
     def _add(self, count, mean, rows):
         """Pairwise update of Chan, Golub and LeVeque (1979); `rows` are about their own mean."""
         total = self.count + count
@@ -65,10 +59,8 @@ class FeatureStatistics:
 
     def save(self, path: str | Path) -> None:
         """Writes an .npz file, whole or not at all."""
-        partial = Path(path).with_name(f".{Path(path).name}.partial-{os.getpid()}")
-        with partial.open("wb") as file:
+        with writing_whole(path) as partial, partial.open("wb") as file:
             np.savez(file, count=self.count, mean=self.mean, scatter=self._scatter)
-        os.replace(partial, path)
 
     @classmethod
     def load(cls, path: str | Path) -> "FeatureStatistics":

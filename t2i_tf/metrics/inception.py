@@ -19,20 +19,21 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from data_pipeline.errors import UserError
-from t2i_tf import model_directory
+from data_pipeline.pixels import to_float
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.hashing import file_sha256
 from t2i_tf.metrics.features import (
     Extractor,
     bilinear_resize,
     clean_resize,
     compiled,
-    file_sha256,
     softmax,
 )
 from t2i_tf.metrics.slim import slim_checkpoint
+from t2i_tf.models import model_directory
 from t2i_tf.networks.image_encoder import INCEPTION_SIZE, inception_v3_trunk
-from t2i_tf.reference_weights import assign_inception_v3
-from t2i_tf.torch_files import read_state_dict
+from t2i_tf.published.torch_files import read_state_dict
+from t2i_tf.published.weights import assign_inception_v3
 
 IMAGENET, DAMSM = "imagenet", "damsm"
 # What keras.applications downloads for weights="imagenet"; fetched here to tell its hash.
@@ -60,7 +61,7 @@ def load(source: str | Path) -> Extractor:
         path = path.with_suffix("")
     checkpoint = tf.io.gfile.exists(f"{path}.index")
     if not path.is_file() and not checkpoint:
-        raise UserError(f"--inception={source}: there is no such file")
+        raise UserError(f"{source}: there is no such file")
     if path.suffix == ".h5":
         return keras_inception(path)
     if path.suffix in (".pb", ".tgz") or path.name.endswith(".tar.gz"):
@@ -70,7 +71,7 @@ def load(source: str | Path) -> Extractor:
     if checkpoint or ".ckpt" in path.name:
         return slim_checkpoint(path)
     raise UserError(
-        f"--inception={source}: the name should end in .h5 (Keras weights), .pb or .tgz (frozen "
+        f"{source}: the name should end in .h5 (Keras weights), .pb or .tgz (frozen "
         "graph), .pth (torchvision) or .ckpt (TF-slim checkpoint)"
     )
 
@@ -88,10 +89,10 @@ def load_all(sources: Sequence[str], own: Extractor | None) -> list[Extractor]:
     extractors = {}
     for source in sources:
         if source == DAMSM and own is None:
-            raise UserError("--inception=damsm is the image encoder of --model_dir: give that")
+            raise UserError("damsm stands for the image encoder of the model, and there is none")
         extractor = own if source == DAMSM else load(source)
         if extractor.scale in extractors:
-            raise UserError(f"--inception names two networks of the kind {extractor.scale!r}")
+            raise UserError(f"two networks are of the kind {extractor.scale!r}")
         extractors[extractor.scale] = extractor
     return list(extractors.values())
 
@@ -109,14 +110,13 @@ def keras_inception(path: str | Path | None = None) -> Extractor:
     except (OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split("List of objects")[0].split())
         raise UserError(
-            f"--inception={path}: no weights of keras.applications.InceptionV3(include_top=True): "
-            f"{reason}"
+            f"{path}: no weights of keras.applications.InceptionV3(include_top=True): {reason}"
         ) from error
     outputs = [network.get_layer("avg_pool").output, network.output]
     run = compiled(keras.Model(network.input, outputs))
 
     def forward(images):
-        return run(clean_resize(images, INCEPTION_SIZE) / 127.5 - 1.0)
+        return run(to_float(clean_resize(images, INCEPTION_SIZE)))
 
     return Extractor(
         scale=IMAGENET,
@@ -144,7 +144,7 @@ def frozen_graph(path: str | Path) -> Extractor:
     try:
         definition.ParseFromString(_graph_bytes(Path(path)))
     except DecodeError as error:
-        raise UserError(f"--inception={path} is no frozen TensorFlow graph") from error
+        raise UserError(f"{path} is no frozen TensorFlow graph") from error
     for node in definition.node:
         node.attr.pop("_output_shapes", None)  # They tell a batch of one.
     # A session, since functions refuse the batch normalisation that graphs had until version 9.
@@ -160,9 +160,7 @@ def frozen_graph(path: str | Path) -> Extractor:
             )
         except ValueError as error:
             reason = str(error).splitlines()[0]
-            raise UserError(
-                f"--inception={path} is not the Inception of 2015-12-05: {reason}"
-            ) from error
+            raise UserError(f"{path} is not the Inception of 2015-12-05: {reason}") from error
     session = tf.compat.v1.Session(graph=graph)
     weights = session.run(logits.inputs[1])
 
@@ -196,10 +194,10 @@ def torchvision(path: str | Path) -> Extractor:
     state = _torch_state(path)
     head = {name: state.pop(f"fc.{name}", None) for name in ("weight", "bias")}
     if any(array is None for array in head.values()):
-        raise UserError(f"--inception={path} is no Inception v3 of torchvision: it lacks fc.weight")
+        raise UserError(f"{path} is no Inception v3 of torchvision: it lacks fc.weight")
     if len(head["bias"]) == 1008:
         raise UserError(
-            f"--inception={path} is a port of the Inception of 2015-12-05, not torchvision's "
+            f"{path} is a port of the Inception of 2015-12-05, not torchvision's "
             "network: give the original, inception-2015-12-05.tgz"
         )
     trunk = inception_v3_trunk("random")
@@ -225,7 +223,7 @@ def torchvision(path: str | Path) -> Extractor:
     )
 
 
-def damsm(image_encoder: keras.Model, directory: str | Path) -> Extractor:
+def damsm_extractor(image_encoder: keras.Model, directory: str | Path) -> Extractor:
     """The codes of a run's own image encoder: features without classes, without a download.
 
     Args:
@@ -236,7 +234,7 @@ def damsm(image_encoder: keras.Model, directory: str | Path) -> Extractor:
     encode = tf.function(image_encoder)  # Retraced for a new size, which it must know to resize.
 
     def forward(images):
-        _, codes = encode(images.astype(np.float32) / 127.5 - 1.0)
+        _, codes = encode(to_float(images))
         return codes.numpy(), None
 
     return Extractor(
@@ -261,8 +259,8 @@ def _download():
         )
     except Exception as error:  # Keras raises no narrower class for a failed download.
         raise UserError(
-            f"Inception's weights cannot be downloaded ({error}): fetch them elsewhere and give "
-            "--inception=<file>"
+            f"Inception's weights cannot be downloaded ({error}): fetch the file elsewhere and "
+            "give its name"
         ) from error
 
 
@@ -276,12 +274,12 @@ def _graph_bytes(path):
                 return archive.extractfile(graphs[0]).read()
     except (tarfile.TarError, EOFError, zlib.error) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"--inception={path} is no archive: {reason}") from error
-    raise UserError(f"--inception={path}: expected one .pb file in it, found {len(graphs)}")
+        raise UserError(f"{path} is no archive: {reason}") from error
+    raise UserError(f"{path}: expected one .pb file in it, found {len(graphs)}")
 
 
 def _torch_state(path):
     try:
         return read_state_dict(path)
     except UserError as error:
-        raise UserError(f"--inception={path}: {error}") from error
+        raise UserError(f"{path}: {error}") from error

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.dataset import Split
-from data_pipeline.errors import UserError
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.hashing import file_sha256
+from data_pipeline.support.version import VERSION
 from data_pipeline.tfrecord import shard_paths
-from t2i_tf import __version__, model_directory
 from t2i_tf.metrics import inception, r_precision, streams
-from t2i_tf.metrics.features import Extractor, file_sha256
+from t2i_tf.metrics.features import Extractor
 from t2i_tf.metrics.fid import FeatureStatistics, fid
 from t2i_tf.metrics.inception_score import SPLITS
 from t2i_tf.metrics.scores import Scores, measure
+from t2i_tf.models import model_directory
 
 INCEPTION_SCORE, FID, R_PRECISION = METRICS = ("is", "fid", "r_precision")
 
@@ -35,19 +37,19 @@ def choose_metrics(
         UserError: One is unknown or cannot be had.
     """
     if not sources:
-        raise UserError("--inception names no network")
+        raise UserError("no network is named")
     problems = {}
     if all(source == inception.DAMSM for source in sources):
-        problems[INCEPTION_SCORE] = "a network that knows classes in --inception, damsm knows none"
+        problems[INCEPTION_SCORE] = "a network that knows classes, damsm knows none"
     if not has_real:
-        problems[FID] = "real pictures to compare with: give --data_dir"
+        problems[FID] = "real pictures to compare with, those of a data set"
     if not of_model:
-        problems[R_PRECISION] = "the captions of the pictures: it measures --model_dir only"
+        problems[R_PRECISION] = "the captions of the pictures, which a model's alone have"
     for metric in asked or ():
         if metric not in METRICS:
-            raise UserError(f"--metrics: {metric!r} is none of {', '.join(METRICS)}")
+            raise UserError(f"{metric!r} is none of {', '.join(METRICS)}")
         if metric in problems:
-            raise UserError(f"--metrics={metric} needs {problems[metric]}")
+            raise UserError(f"{metric} needs {problems[metric]}")
     chosen = asked or [metric for metric in METRICS if metric not in problems]
     if not chosen:
         raise UserError(f"nothing to measure: {FID} needs {problems[FID]}")
@@ -79,11 +81,11 @@ class Judge:
         weights = model_directory.weights_file(found, "image_encoder")
         if (found / model_directory.CONFIG).is_file() and not weights.is_file():
             raise UserError(
-                f"{directory} has no image encoder ({weights.name}), which r_precision and "
-                "--inception=damsm need: leave them out, as in --metrics=is,fid"
+                f"{directory} has no image encoder ({weights.name}), which {R_PRECISION} and the "
+                f"network {inception.DAMSM} need: leave them out"
             )
         model = model_directory.load(directory, need=("image_encoder",))
-        return cls(name, model, inception.damsm(model.image_encoder, directory))
+        return cls(name, model, inception.damsm_extractor(model.image_encoder, directory))
 
 
 class RealSet:
@@ -172,7 +174,7 @@ def evaluate(
     }
     measure(pictures.batches, pictures.count, scores.values(), "pictures")
     return {
-        "version": __version__,
+        "version": VERSION,
         "pictures": {"count": pictures.count, "size": pictures.size, **pictures.about},
         "real": real
         and {

@@ -6,9 +6,12 @@ DAMSM's encoders.
 
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 
-from t2i_tf.captions import encode
+from data_pipeline.pixels import to_float
+from t2i_tf.models.captions import encode
+from t2i_tf.models.model_directory import ModelDirectory
 
 BATCH_SIZE, WRONG, FOLDS = 100, 99, 10
 RECALL_ROWS = 1000  # captions at a time, so that large splits fit into memory
@@ -133,13 +136,13 @@ def permuted_r_precision(
     }
 
 
-def picture_codes(image_encoder, pictures: np.ndarray) -> np.ndarray:
+def picture_codes(image_encoder: keras.Model, pictures: np.ndarray) -> np.ndarray:
     """DAMSM's global codes `[N, E]` of uint8 pictures `[N, H, W, 3]`."""
     batches = (pictures[i : i + BATCH_SIZE] for i in range(0, len(pictures), BATCH_SIZE))
-    return np.concatenate([image_encoder(b.astype(np.float32) / 127.5 - 1.0)[1] for b in batches])
+    return np.concatenate([image_encoder(to_float(batch))[1] for batch in batches])
 
 
-def sentence_codes(model, captions: Sequence[str]) -> np.ndarray:
+def sentence_codes(model: ModelDirectory, captions: Sequence[str]) -> np.ndarray:
     """DAMSM's sentence codes `[N, E]` of captions, read with the model's own vocabulary.
 
     Args:

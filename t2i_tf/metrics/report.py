@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from data_pipeline.files import write_text
+from data_pipeline.support.files import write_text
 
 
 def write(report: dict, folder: Path) -> str:

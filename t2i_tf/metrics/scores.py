@@ -5,14 +5,14 @@ from collections.abc import Iterable
 import numpy as np
 
 from data_pipeline.dataset import Split
-from data_pipeline.errors import UserError
-from data_pipeline.progress import Progress
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.progress import Progress
 from t2i_tf.metrics.features import Extractor
 from t2i_tf.metrics.fid import FeatureStatistics, fid
 from t2i_tf.metrics.inception_score import SPLITS, InceptionScore
 from t2i_tf.metrics.r_precision import picture_codes, r_precision, sentence_codes
 from t2i_tf.metrics.streams import drawn_pictures
-from t2i_tf.model_directory import ModelDirectory
+from t2i_tf.models.model_directory import ModelDirectory
 
 
 class Scores:
@@ -36,7 +36,14 @@ class Scores:
         UserError: There are too few pictures.
     """
 
-    def __init__(self, extractor, count, inception_score=False, statistics=False, codes=False):
+    def __init__(
+        self,
+        extractor: Extractor,
+        count: int,
+        inception_score: bool = False,
+        statistics: bool = False,
+        codes: bool = False,
+    ):
         self.extractor = extractor
         self.scored = count - count % extractor.batch_multiple
         if inception_score and self.scored < SPLITS:

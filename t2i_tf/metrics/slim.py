@@ -9,11 +9,12 @@ import re
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from data_pipeline.errors import UserError
-from t2i_tf.metrics.features import Extractor, bilinear_resize, compiled, file_sha256, softmax
+from data_pipeline.pixels import to_float
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.hashing import file_sha256
+from t2i_tf.metrics.features import Extractor, bilinear_resize, compiled, softmax
 from t2i_tf.networks.image_encoder import INCEPTION_BLOCKS, INCEPTION_SIZE
 
 # The scopes of torchvision's blocks in slim.
@@ -46,13 +47,13 @@ def slim_checkpoint(path: str | Path) -> Extractor:
         reader = tf.train.load_checkpoint(str(path))
     except (tf.errors.OpError, ValueError) as error:
         raise UserError(
-            f"--inception={path} is no TensorFlow checkpoint: {str(error).splitlines()[0]}"
+            f"{path} is no TensorFlow checkpoint: {str(error).splitlines()[0]}"
         ) from error
     shapes = reader.get_variable_to_shape_map()
     head = shapes.get(_averaged("logits/logits/biases"))
     if head is None:
         raise UserError(
-            f"--inception={path} is no Inception v3 of TF-slim with moving averages: it lacks "
+            f"{path} is no Inception v3 of TF-slim with moving averages: it lacks "
             f"{_averaged('logits/logits/biases')}"
         )
     classes = head[0] - 1
@@ -63,7 +64,7 @@ def slim_checkpoint(path: str | Path) -> Extractor:
     wrong = [name for name, v in targets.items() if shapes.get(name) != list(v.shape)]
     if wrong:
         raise UserError(
-            f"--inception={path} is no Inception v3 of TF-slim: {len(wrong)} of {len(targets)} "
+            f"{path} is no Inception v3 of TF-slim: {len(wrong)} of {len(targets)} "
             f"variables are missing or misshapen, the first is {wrong[0]}"
         )
     for name, variable in targets.items():
@@ -74,7 +75,7 @@ def slim_checkpoint(path: str | Path) -> Extractor:
     run = compiled(keras.Model(network.input, outputs))
 
     def forward(images):
-        features, logits = run(bilinear_resize(images, INCEPTION_SIZE) / np.float32(127.5) - 1.0)
+        features, logits = run(to_float(bilinear_resize(images, INCEPTION_SIZE)))
         return features, softmax(logits)
 
     return Extractor(

@@ -9,12 +9,12 @@ import numpy as np
 from PIL import Image
 
 from data_pipeline.dataset import Split
-from data_pipeline.errors import UserError
 from data_pipeline.pictures import to_rgb
-from t2i_tf.captions import encode
-from t2i_tf.generate import draw
-from t2i_tf.model_directory import ModelDirectory
-from t2i_tf.text_to_image import to_uint8
+from data_pipeline.pixels import to_uint8
+from data_pipeline.support.errors import UserError
+from t2i_tf.models.captions import encode
+from t2i_tf.models.model_directory import ModelDirectory
+from t2i_tf.models.text_to_image import TextToImage
 
 SUFFIXES, FORMATS = (".png", ".jpg", ".jpeg"), ("PNG", "JPEG")
 
@@ -100,10 +100,10 @@ def drawn_pictures(
     """
     plan = plan_captions(split, count, seed)
     encoded = encode(plan.texts, model.vocabulary, model.config.data.max_words)
-    drawn = (image for image, _ in draw(model, encoded.tokens, plan.seeds, batch_size))
+    drawn = TextToImage(model).draw(encoded.tokens, plan.seeds, batch_size)
     about = {"seed": seed, "captions_not_read_whole": len(encoded.warnings)}
     size = model.config.data.image_size
-    return Pictures(_batches(drawn, batch_size), count, size, plan, about)
+    return Pictures(_batches((image for image, _ in drawn), batch_size), count, size, plan, about)
 
 
 def real_pictures(split: Split, size: int, batch_size: int) -> Iterator[np.ndarray]:
@@ -132,9 +132,9 @@ def folder_pictures(folder: str | Path, limit: int, batch_size: int) -> Pictures
     try:
         found = [path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES]
     except OSError as error:
-        raise UserError(f"--images_dir={folder}: {error.strerror}") from error
+        raise UserError(f"{folder}: {error.strerror}") from error
     if not found:
-        raise UserError(f"--images_dir={folder} holds no .png or .jpg files")
+        raise UserError(f"{folder} holds no .png or .jpg files")
     files = sorted(found)[:limit]
     size = len(_read(files[0]))
 

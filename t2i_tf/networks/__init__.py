@@ -1,1 +1,59 @@
-"""The networks: text encoder, image encoder, generator and discriminators."""
+"""The networks and their building blocks, in keras.ops: they know no loss, data or training.
+
+    from t2i_tf.networks import Generator
+    generator = Generator(stages=3, filters=32)
+
+Each has `get_config`, and a model of them can be saved as `.keras`.
+"""
+
+from t2i_tf.networks.attention import (
+    ChannelAttention,
+    SpatialAttention,
+    TextualAttention,
+    VisualAttention,
+)
+from t2i_tf.networks.batch_norm import BatchNorm
+from t2i_tf.networks.convolutions import Conv2D, SpectralConv2D
+from t2i_tf.networks.discriminator import Discriminator
+from t2i_tf.networks.generator import Generator
+from t2i_tf.networks.image_encoder import ImageEncoder, build_image_encoder
+from t2i_tf.networks.layers import (
+    Blocks,
+    ConditioningAugmentation,
+    DownBlock,
+    InvertedResidualBlock,
+    ResidualBlock,
+    UpBlock,
+)
+from t2i_tf.networks.stages import (
+    AttentionStage,
+    DualAttentionStage,
+    InitialStage,
+    JointStage,
+)
+from t2i_tf.networks.text_encoder import TextEncoder
+
+__all__ = [
+    "AttentionStage",
+    "BatchNorm",
+    "Blocks",
+    "ChannelAttention",
+    "ConditioningAugmentation",
+    "Discriminator",
+    "DownBlock",
+    "DualAttentionStage",
+    "Generator",
+    "ImageEncoder",
+    "InitialStage",
+    "InvertedResidualBlock",
+    "JointStage",
+    "ResidualBlock",
+    "Conv2D",
+    "SpatialAttention",
+    "SpectralConv2D",
+    "TextEncoder",
+    "TextualAttention",
+    "UpBlock",
+    "VisualAttention",
+    "build_image_encoder",
+]

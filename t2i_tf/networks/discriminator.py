@@ -1,17 +1,17 @@
 """Discriminators: one for each image size, with a conditional and mostly an unconditional head."""
 
 import keras
+from keras import KerasTensor as Tensor
 from keras import ops
 
-from t2i_tf.convolutions import conv
-from t2i_tf.layers import DownBlock, standardize
+from t2i_tf.networks.layers import Blocks, DownBlock, standardize
 
 NORMS = ("batch", "spectral")
 
 
 @keras.saving.register_keras_serializable("t2i_tf")
 class Discriminator(keras.Model):
-    """Judges images of one size, alone and together with a sentence (AttnGAN, section 3.1).
+    """Tells real images of one size from others, alone and with a sentence (AttnGAN, 3.1).
 
     Stride-2 blocks halve the image to 4x4, doubling the channels from DF; 3x3 blocks then bring
     them back to 8 DF where they went beyond.
@@ -21,7 +21,8 @@ class Discriminator(keras.Model):
         filters: DF.
         norm: `"batch"` or `"spectral"`.
         normalize_sentence: Standardise each sentence code before use.
-        unconditional: Whether images are also judged without their sentences.
+        unconditional: Whether images are also looked at without their sentences.
+        blocks: Makes the parts, see `Blocks`.
 
     Raises:
         ValueError: `norm` is another.
@@ -29,16 +30,18 @@ class Discriminator(keras.Model):
 
     def __init__(
         self,
-        image_size,
-        filters=64,
-        norm="batch",
-        normalize_sentence=False,
-        unconditional=True,
+        image_size: int,
+        filters: int = 64,
+        norm: str = "batch",
+        normalize_sentence: bool = False,
+        unconditional: bool = True,
+        blocks: Blocks | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         if norm not in NORMS:
             raise ValueError(f"norm must be one of {NORMS}, got {norm!r}")
+        blocks = blocks or Blocks()
         self.image_size = image_size
         self.filters = filters
         self.norm = norm
@@ -47,21 +50,25 @@ class Discriminator(keras.Model):
         widths = [filters * 2**i for i in range(downs)]
         first_norm = "spectral" if norm == "spectral" else None
         self.blocks = [
-            DownBlock(width, norm=norm if i else first_norm, name=f"down_{i}")
+            DownBlock(
+                width, normalization=norm if i else first_norm, blocks=blocks, name=f"down_{i}"
+            )
             for i, width in enumerate(widths)
         ]
         self.top = min(widths[-1], 8 * filters)
         width = widths[-1]
         while width > self.top:
             width //= 2
-            self.blocks.append(DownBlock(width, strides=1, norm=norm, name=f"keep_{width}"))
-        self.joint = DownBlock(self.top, strides=1, norm=norm, name="joint")
-        self.unconditional_head = self._head("unconditional_head") if unconditional else None
-        self.conditional_head = self._head("conditional_head")
+            self.blocks.append(DownBlock(width, 1, norm, blocks, name=f"keep_{width}"))
+        self.joint = DownBlock(self.top, 1, norm, blocks, name="joint")
+        self.unconditional_head = None
+        if unconditional:
+            self.unconditional_head = self._head(blocks, "unconditional_head")
+        self.conditional_head = self._head(blocks, "conditional_head")
 
-    def _head(self, name):
+    def _head(self, blocks, name):
         spectral = self.norm == "spectral"
-        return conv(
+        return blocks.conv(
             1,
             4,
             strides=4,
@@ -71,23 +78,32 @@ class Discriminator(keras.Model):
             dtype=keras.config.floatx(),
         )
 
-    def features(self, *images, training=False):
+    def build(self, images_shape, sentence_shape):
+        shape = images_shape
+        for block in self.blocks:
+            block.build(shape)
+            shape = block.compute_output_shape(shape)
+        if self.unconditional_head is not None:
+            self.unconditional_head.build(shape)
+        self.joint.build((*shape[:-1], shape[-1] + sentence_shape[-1]))
+        self.conditional_head.build((*shape[:-1], self.top))
+
+    def features(self, images: Tensor, training: bool = False, groups: int = 1) -> Tensor:
         """Maps images `[B, S, S, 3]` in [-1, 1] to features `[B, 4, 4, 8 DF]`.
 
-        Several batches share the convolutions, not BatchNorm; their features come as a list.
+        For `groups` see `BatchNorm`.
         """
-        x = ops.concatenate(images)
         for block in self.blocks:
-            x = block(x, training=training, batches=len(images))
-        return x if len(images) == 1 else ops.split(x, len(images))
+            images = block(images, training=training, groups=groups)
+        return images
 
-    def unconditional(self, features, training=False):
+    def unconditional(self, features: Tensor, training: bool = False) -> Tensor | None:
         """Logits `[B]` of the images alone, None without that head."""
         if self.unconditional_head is None:
             return None
         return _flatten(self.unconditional_head(features, training=training))
 
-    def conditional(self, features, sentence, training=False):
+    def conditional(self, features: Tensor, sentence: Tensor, training: bool = False) -> Tensor:
         """Logits `[B]` of the images with sentences `[B, E]`."""
         if self.normalize_sentence:
             sentence = standardize(sentence)

@@ -3,9 +3,8 @@
 import keras
 from keras import ops
 
-from t2i_tf.convolutions import conv
-from t2i_tf.layers import ConditioningAugmentation, standardize
-from t2i_tf.stages import AttentionStage, DualAttentionStage, InitialStage, JointStage
+from t2i_tf.networks.layers import Blocks, ConditioningAugmentation
+from t2i_tf.networks.stages import AttentionStage, DualAttentionStage, InitialStage, JointStage
 
 STAGES = {"textual": AttentionStage, "none": JointStage, "dual": DualAttentionStage}
 IMAGE_HEADS = ("all", "last")
@@ -27,6 +26,8 @@ class Generator(keras.Model):
         attention: What the later stages look at: `"textual"` (AttnGAN), `"dual"` (DualAttn-GAN,
             whose first stage also uses ReLU for a GLU) or `"none"` (StackGAN-v2: the condition).
         image_heads: `"all"` draws an image at every stage, `"last"` (AttnDCGAN) only at the end.
+        blocks: Makes the parts; by default in the form that trains, which is also the only one that
+            `get_config` and saving know.
 
     Raises:
         ValueError: An option has another value.
@@ -34,16 +35,17 @@ class Generator(keras.Model):
 
     def __init__(
         self,
-        stages=3,
-        filters=32,
-        noise_dim=100,
-        condition_dim=100,
-        residual_blocks=2,
-        base_size=64,
-        normalize_sentence=False,
-        logvar_bias=0.0,
-        attention="textual",
-        image_heads="all",
+        stages: int = 3,
+        filters: int = 32,
+        noise_dim: int = 100,
+        condition_dim: int = 100,
+        residual_blocks: int = 2,
+        base_size: int = 64,
+        normalize_sentence: bool = False,
+        logvar_bias: float = 0.0,
+        attention: str = "textual",
+        image_heads: str = "all",
+        blocks: Blocks | None = None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -51,6 +53,7 @@ class Generator(keras.Model):
             raise ValueError(f"attention must be one of {sorted(STAGES)}, got {attention!r}")
         if image_heads not in IMAGE_HEADS:
             raise ValueError(f"image_heads must be one of {IMAGE_HEADS}, got {image_heads!r}")
+        blocks = blocks or Blocks()
         self.stages = stages
         self.filters = filters
         self.noise_dim = noise_dim
@@ -58,26 +61,42 @@ class Generator(keras.Model):
         self.residual_blocks = residual_blocks
         self.base_size = base_size
         self.normalize_sentence = normalize_sentence
+        self.standardize = blocks.standardize
         self.logvar_bias = logvar_bias
         self.attention = attention
         self.image_heads = image_heads
         self.condition = ConditioningAugmentation(condition_dim, logvar_bias, name="condition")
         self.initial = InitialStage(
-            filters, base_size, "relu" if attention == "dual" else "glu", name="initial"
+            filters, base_size, "relu" if attention == "dual" else "glu", blocks, name="initial"
         )
         self.refine = [
-            STAGES[attention](filters, residual_blocks, name=f"stage_{i}") for i in range(1, stages)
+            STAGES[attention](
+                filters, base_size * 2 ** (i - 1), residual_blocks, blocks, name=f"stage_{i}"
+            )
+            for i in range(1, stages)
         ]
         self.first_image = 0 if image_heads == "all" else stages - 1
         self.heads = [
-            conv(3, name=f"image_{i}", dtype=keras.config.floatx())
+            blocks.conv(3, name=f"image_{i}", dtype=keras.config.floatx())
             for i in range(self.first_image, stages)
         ]
 
     @property
-    def image_sizes(self):
+    def image_sizes(self) -> tuple[int, ...]:
         """Sides of the images, in pixels, smallest first."""
         return tuple(self.base_size * 2**i for i in range(self.first_image, self.stages))
+
+    def build(self, sentence_shape, words_shape, noise_shape, eps_shape):
+        self.condition.build(sentence_shape)
+        self.initial.build((None, self.condition_dim + self.noise_dim))
+        features_shapes = [(None, self.base_size, self.base_size, self.filters)]
+        for stage in self.refine:
+            looked_at = (None, self.condition_dim) if self.attention == "none" else words_shape
+            stage.build(features_shapes[-1], looked_at)
+            side = 2 * features_shapes[-1][1]
+            features_shapes.append((None, side, side, self.filters))
+        for head, shape in zip(self.heads, features_shapes[self.first_image :], strict=True):
+            head.build(shape)
 
     def call(self, sentence, words, mask, noise, eps, training=False):
         """Draws one image a row at every stage.
@@ -96,7 +115,7 @@ class Generator(keras.Model):
             and `logvar`, `[B, C]`.
         """
         if self.normalize_sentence:
-            sentence = standardize(sentence)
+            sentence = self.standardize(sentence)
         condition, mu, logvar = self.condition(sentence, eps)
         h = self.initial(ops.concatenate([condition, noise], axis=-1), training=training)
         features, attention = [h], []

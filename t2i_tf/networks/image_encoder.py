@@ -1,7 +1,10 @@
 """Image encoders of DAMSM: region features and a global code in the space of the words."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
+from keras import KerasTensor as Tensor
 from keras import ops
 
 KINDS = ("inception_v3", "small")
@@ -31,7 +34,13 @@ class ImageEncoder(keras.Model):
     """
 
     def __init__(
-        self, trunk, units, input_size, trainable_trunk=True, align_corners=False, **kwargs
+        self,
+        trunk: keras.Model,
+        units: int,
+        input_size: int,
+        trainable_trunk: bool = True,
+        align_corners: bool = False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.trunk = trunk
@@ -43,6 +52,11 @@ class ImageEncoder(keras.Model):
             units, 1, use_bias=False, kernel_initializer=uniform, name="regions"
         )
         self.code = keras.layers.Dense(units, kernel_initializer=uniform, name="code")
+
+    def build(self, images_shape):
+        regions, pooled = self.trunk.output_shape
+        self.regions.build(regions)
+        self.code.build(pooled)
 
     def call(self, images, training=False):
         """Encodes images.
@@ -58,8 +72,23 @@ class ImageEncoder(keras.Model):
         features, pooled = self.trunk(images, training=training and self.trunk.trainable)
         return self.regions(features), self.code(pooled)
 
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "trunk": keras.saving.serialize_keras_object(self.trunk),
+            "units": self.code.units,
+            "input_size": self.input_size,
+            "trainable_trunk": self.trunk.trainable,
+            "align_corners": self.align_corners,
+        }
 
-def resize_bilinear(images, size, align_corners=False):
+    @classmethod
+    def from_config(cls, config):
+        trunk = keras.saving.deserialize_keras_object(config.pop("trunk"))
+        return cls(trunk, **config)
+
+
+def resize_bilinear(images: Tensor, size: int, align_corners: bool = False) -> Tensor:
     """Resizes `[B, h, w, C]` to `[B, size, size, C]`, bilinearly, without antialiasing.
 
     Args:
@@ -92,7 +121,7 @@ class AveragePoolingWithPadding(keras.layers.Layer):
         return ops.average_pool(x, 3, strides=1, padding="valid")
 
 
-def inception_v3_trunk(weights="imagenet"):
+def inception_v3_trunk(weights: str | Path = "imagenet") -> keras.Model:
     """Inception v3 up to Mixed_6e (17x17x768) and the pooled Mixed_7c (2048).
 
     Keras' network and weights (Szegedy et al., 2016, arXiv:1512.00567) in torchvision's form:
@@ -148,7 +177,7 @@ def _torchvision_names(network):
     return names
 
 
-def small_trunk(input_size, filters):
+def small_trunk(input_size: int, filters: int) -> keras.Model:
     """A compact network trained from scratch: regions of input_size / 8, 4 x filters channels.
 
     The global features keep the coarse layout (4x4) instead of pooling it away, so that what is
@@ -177,14 +206,14 @@ def _conv_block(x, filters, strides, name):
 
 
 def build_image_encoder(
-    kind,
-    units,
-    input_size=INCEPTION_SIZE,
-    filters=32,
-    weights="imagenet",
-    align_corners=False,
+    kind: str,
+    units: int,
+    input_size: int = INCEPTION_SIZE,
+    filters: int = 32,
+    weights: str | Path = "imagenet",
+    align_corners: bool = False,
     **kwargs,
-):
+) -> ImageEncoder:
     """Builds an image encoder by name.
 
     Args:

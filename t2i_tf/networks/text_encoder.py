@@ -25,12 +25,12 @@ class TextEncoder(keras.Model):
 
     def __init__(
         self,
-        vocabulary_size,
-        units=256,
-        embedding_dim=300,
-        cell="lstm",
-        dropout=0.5,
-        unroll=False,
+        vocabulary_size: int,
+        units: int = 256,
+        embedding_dim: int = 300,
+        cell: str = "lstm",
+        dropout: float = 0.5,
+        unroll: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -60,6 +60,12 @@ class TextEncoder(keras.Model):
             )
             for name in ("forward", "backward")
         )
+
+    def build(self, tokens_shape):
+        self.embedding.build(tokens_shape)
+        embedded = (*tokens_shape, self.embedding_dim)
+        self.forward.build(embedded)
+        self.backward.build(embedded)
 
     def call(self, tokens, training=False):
         """Encodes captions.

@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from data_pipeline import builder, cub
+from data_pipeline import builder
 from data_pipeline.dataset import Split
-from data_pipeline.errors import UserError
+from data_pipeline.sources import cub
+from data_pipeline.support.errors import UserError
 from data_pipeline.tfrecord import parse, shard_paths
 from data_pipeline.vocabulary import Vocabulary
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipeline import bird_species, birds, perches, scenery, synthetic
-from data_pipeline.errors import UserError
-from data_pipeline.painting import Painter
-from data_pipeline.pickles import safe_load_pickle
+from data_pipeline import synthetic
+from data_pipeline.drawn import birds, perches, scenery
+from data_pipeline.drawn import species as bird_species
+from data_pipeline.drawn.painting import Painter
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.pickles import safe_load_pickle
 
 SMALL = {"num_train": 37, "num_test": 12, "num_species": 8, "seed": 3, "picture_size": 64}
 BIRD = {

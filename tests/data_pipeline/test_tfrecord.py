@@ -3,7 +3,7 @@ import json
 import pytest
 import tensorflow as tf
 
-from data_pipeline.errors import UserError
+from data_pipeline.support.errors import UserError
 from data_pipeline.tfrecord import DatasetInfo, parse, serialize, shard_name, shard_paths
 from data_pipeline.vocabulary import Vocabulary
 

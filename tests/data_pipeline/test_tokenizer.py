@@ -3,7 +3,8 @@ import unicodedata
 import pytest
 import tensorflow as tf
 
-from data_pipeline.tokenizer import clean_caption, tokenize, tokenize_tf
+from data_pipeline.support.text import clean_caption
+from data_pipeline.tokenizer import tokenize, tokenize_tf
 
 CASES = {
     "This bird has Wings, and a red belly.": ["this", "bird", "has", "wings", "and", "a"]

@@ -3,7 +3,7 @@ import pickle
 
 import pytest
 
-from data_pipeline.errors import UserError
+from data_pipeline.support.errors import UserError
 from data_pipeline.vocabulary import Vocabulary
 
 

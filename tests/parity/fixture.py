@@ -10,7 +10,7 @@ from unittest import mock
 import numpy as np
 from keras import ops
 
-from t2i_tf.batch_norm import BatchNorm
+from t2i_tf.networks.batch_norm import BatchNorm
 
 DIRECTORY = Path(__file__).parents[1] / "fixtures" / "reference"
 
@@ -87,7 +87,8 @@ def unbiased_running_variance():
     """BatchNorm keeps the unbiased variance, as PyTorch does; Keras keeps the biased."""
     biased_call = BatchNorm.call
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, groups=1):
+        assert groups == 1
         kept = self.momentum * self.moving_variance.numpy()
         outputs = biased_call(self, inputs, training=training)
         if training:

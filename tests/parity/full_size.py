@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from configs import coco_attngan2, cub_attngan2, cub_attngan3_512, cub_dcgan
-from t2i_tf import build, reference_weights
+from t2i_tf.networks import build
+from t2i_tf.published import weights as reference_weights
 
 BIRD_VOCABULARY = 5450
 

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from t2i_tf import losses
-from t2i_tf.attention import word_region_attention
+from t2i_tf.networks.attention import word_region_attention
+from t2i_tf.training import losses
 from tests.parity.fixture import channels_last, load, running_statistics, unbiased_running_variance
 from tests.parity.networks import discriminator, pictures
 

@@ -9,13 +9,13 @@ import zlib
 import keras
 import numpy as np
 
-from t2i_tf import reference_weights
-from t2i_tf.attention import TextualAttention, word_region_attention
-from t2i_tf.layers import ConditioningAugmentation
+from t2i_tf.networks.attention import TextualAttention, word_region_attention
 from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator
 from t2i_tf.networks.image_encoder import build_image_encoder, resize_bilinear
+from t2i_tf.networks.layers import ConditioningAugmentation
 from t2i_tf.networks.text_encoder import TextEncoder
+from t2i_tf.published import weights as reference_weights
 from tests.parity.fixture import (
     all_channels_last,
     channels_last,

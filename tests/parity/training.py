@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from t2i_tf import build
-from t2i_tf.attngan import AttnGAN
-from t2i_tf.reference_weights import assign_discriminator, assign_generator
+from t2i_tf.networks import build
+from t2i_tf.published.weights import assign_discriminator, assign_generator
+from t2i_tf.training.attngan import AttnGAN
 from tests.parity.fixture import channels_last, load
 from tests.parity.networks import discriminator, generator, pictures
 

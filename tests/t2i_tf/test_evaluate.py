@@ -12,13 +12,13 @@ from PIL import Image
 
 from data_pipeline import tfrecord
 from data_pipeline.dataset import Split
-from data_pipeline.errors import UserError
-from t2i_tf.captions import encode
-from t2i_tf.generate import draw
+from data_pipeline.support.errors import UserError
 from t2i_tf.metrics import protocol, r_precision, scores, streams
 from t2i_tf.metrics.features import Extractor
 from t2i_tf.metrics.fid import FeatureStatistics, fid
 from t2i_tf.metrics.inception_score import inception_score
+from t2i_tf.models.captions import encode
+from t2i_tf.models.text_to_image import TextToImage
 from tests.commands import ROOT, command, run
 
 COLOURS = ("red", "green", "blue")
@@ -102,7 +102,7 @@ def test_pictures_are_those_of_generate(small_model, split):
     batches = list(pictures.batches)
     assert [len(batch) for batch in batches] == [2, 2, 1]
     tokens = encode(pictures.plan.texts, small_model.vocabulary, 6).tokens
-    expected = [image for image, _ in draw(small_model, tokens, np.arange(7, 12))]
+    expected = [image for image, _ in TextToImage(small_model).draw(tokens, np.arange(7, 12))]
     np.testing.assert_allclose(np.concatenate(batches), np.stack(expected), atol=1)
     assert pictures.size == batches[0].shape[1] == 32
 
@@ -242,10 +242,10 @@ def test_metrics_are_all_that_can_be_had():
     [
         (["kid"], True, True, ["imagenet"], "'kid' is none of is, fid, r_precision"),
         (["is"], True, True, ["damsm"], "is needs a network that knows classes"),
-        (["is", "fid"], False, False, ["imagenet"], "fid needs real pictures.*--data_dir"),
+        (["is", "fid"], False, False, ["imagenet"], "fid needs real pictures.*of a data set"),
         (["r_precision"], False, True, ["imagenet"], "r_precision needs the captions"),
         (None, False, False, ["damsm"], "nothing to measure"),
-        (None, True, True, [], "names no network"),
+        (None, True, True, [], "no network is named"),
     ],
 )
 def test_metrics_that_cannot_be_had_are_refused(asked, of_model, has_real, sources, message):
@@ -263,7 +263,7 @@ def test_too_few_pictures_for_folds_are_refused(data_dir, small_model, model_dir
 def test_models_without_image_encoder_are_told_what_to_leave_out(model_dir, tmp_path):
     copy = shutil.copytree(model_dir, tmp_path / "copy")
     (copy / "image_encoder.weights.h5").unlink()
-    with pytest.raises(UserError, match="has no image encoder.*--metrics=is,fid"):
+    with pytest.raises(UserError, match="has no image encoder.*r_precision and the network damsm need: leave them out"):
         protocol.Judge.load("own DAMSM", copy)
     with pytest.raises(UserError, match="is no model directory"):
         protocol.Judge.load("independent DAMSM", tmp_path)

@@ -2,17 +2,24 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipeline.errors import UserError
-from t2i_tf import captions, generate
-from t2i_tf.text_to_image import TextToImage, to_uint8
+from data_pipeline.pixels import to_uint8
+from data_pipeline.support.errors import UserError
+from t2i_tf import generate
+from t2i_tf.models import captions
+from t2i_tf.models.text_to_image import TextToImage, TokensToImage
+from tests.commands import ROOT
 
 CAPTIONS = ["A small RED bird.", "it has blue wings"]
+
+
+@pytest.fixture(scope="module")
+def model(small_model):
+    return TextToImage(small_model)
 
 
 def names(folder):
@@ -22,7 +29,7 @@ def names(folder):
 def run_command(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "t2i_tf.generate", *map(str, arguments)],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
         text=True,
@@ -30,8 +37,8 @@ def run_command(*arguments):
     )
 
 
-def test_pictures_are_those_of_text_to_image(small_model, tmp_path):
-    paths = list(generate.generate(small_model, CAPTIONS, tmp_path, num_images=2, seed=5))
+def test_pictures_are_those_of_the_network(model, small_model, tmp_path):
+    paths = list(generate.write_pictures(model, CAPTIONS, tmp_path, num_images=2, seed=5))
     assert [path.name for path in paths] == [
         "000_a-small-red-bird_seed5.png",
         "001_a-small-red-bird_seed6.png",
@@ -39,7 +46,7 @@ def test_pictures_are_those_of_text_to_image(small_model, tmp_path):
         "003_it-has-blue-wings_seed6.png",
     ]
     tokens = captions.encode(CAPTIONS, small_model.vocabulary, 6).tokens
-    network = TextToImage(small_model.text_encoder, small_model.generator)
+    network = TokensToImage(small_model.text_encoder, small_model.generator)
     expected = to_uint8(network(tokens.repeat(2, axis=0), np.array([5, 6, 5, 6]))["images"][-1])
     for path, picture in zip(paths, expected, strict=True):
         with Image.open(path) as image:
@@ -48,24 +55,16 @@ def test_pictures_are_those_of_text_to_image(small_model, tmp_path):
         assert np.abs(difference).max() <= 1
 
 
-def test_batches_change_no_picture(small_model):
-    tokens = captions.encode(CAPTIONS[:1], small_model.vocabulary, 6).tokens.repeat(5, axis=0)
-    seeds = np.arange(5)
-    whole = [image for image, _ in generate.draw(small_model, tokens, seeds)]
-    parts = [image for image, _ in generate.draw(small_model, tokens, seeds, batch_size=2)]
-    np.testing.assert_allclose(np.stack(parts), np.stack(whole), atol=1)
-
-
-def test_nothing_is_overwritten(small_model, tmp_path):
+def test_nothing_is_overwritten(model, tmp_path):
     (tmp_path / "041_mine.png").write_text("keep")
     for number in (42, 43):
-        paths = list(generate.generate(small_model, CAPTIONS[:1], tmp_path))
+        paths = list(generate.write_pictures(model, CAPTIONS[:1], tmp_path))
         assert [path.name for path in paths] == [f"{number:03d}_a-small-red-bird_seed0.png"]
     assert (tmp_path / "041_mine.png").read_text() == "keep"
 
 
-def test_attention_strips_are_written_beside(small_model, tmp_path):
-    list(generate.generate(small_model, CAPTIONS[:1], tmp_path, attention=True))
+def test_attention_strips_are_written_beside(model, tmp_path):
+    list(generate.write_pictures(model, CAPTIONS[:1], tmp_path, attention=True))
     assert names(tmp_path) == [
         "000_a-small-red-bird_seed0.png",
         "000_a-small-red-bird_seed0_attention.png",
@@ -74,36 +73,22 @@ def test_attention_strips_are_written_beside(small_model, tmp_path):
         assert strip.width == 5 * 132 + 4  # the picture and four words
 
 
-def test_what_is_not_read_is_named(small_model, tmp_path, capsys):
-    list(generate.generate(small_model, ["a zorp bird, zorp", "a bird " * 4], tmp_path))
+def test_what_is_not_read_is_named(model, tmp_path, capsys):
+    list(generate.write_pictures(model, ["a zorp bird, zorp", "a bird " * 4], tmp_path))
     warnings = capsys.readouterr().err.splitlines()
     assert len(warnings) == 2
     assert warnings[0].startswith("warning: ") and warnings[0].endswith("does not know: zorp")
     assert "kept the first 6 of 8 words" in warnings[1]
 
 
-def test_long_captions_are_cut_to_their_first_words(small_model):
-    encoded = captions.encode(
-        ["zorp red bird with blue wings and a crown"], small_model.vocabulary, 6
-    )
-    assert encoded.words == [["red", "bird", "with", "blue", "wings", "and"]]
-    assert [small_model.vocabulary.words[i] for i in encoded.tokens[0]] == encoded.words[0]
-
-
-def test_long_captions_are_shown_by_their_beginning(small_model):
-    text = "bird " * 999 + "zorp" * 999
-    warnings = captions.encode([text], small_model.vocabulary, 6).warnings
-    assert len(warnings) == 2 and max(map(len, warnings)) < 500
-
-
-def test_unknown_captions_are_refused_before_anything_is_written(small_model, tmp_path):
+def test_unknown_captions_are_refused_before_anything_is_written(model, tmp_path):
     with pytest.raises(UserError, match=r"knows no word of the caption 'zorp' \(and 1 more\)"):
-        list(generate.generate(small_model, ["a bird", "zorp", "…"], tmp_path / "out"))
+        list(generate.write_pictures(model, ["a bird", "zorp", "…"], tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
-def test_long_file_names_are_cut_at_a_word(small_model, tmp_path):
-    path = next(generate.generate(small_model, ["a bird with " + "red wings and " * 9], tmp_path))
+def test_long_file_names_are_cut_at_a_word(model, tmp_path):
+    path = next(generate.write_pictures(model, ["a bird with " + "red wings and " * 9], tmp_path))
     slug = re.fullmatch(r"000_(.*)_seed0\.png", path.name)[1]
     assert 50 < len(slug) <= 60 and set(slug.split("-")) <= {
         "a",
@@ -113,30 +98,8 @@ def test_long_file_names_are_cut_at_a_word(small_model, tmp_path):
         "wings",
         "and",
     }
-    path = next(generate.generate(small_model, ["x" * 300 + " bird"], tmp_path))
+    path = next(generate.write_pictures(model, ["x" * 300 + " bird"], tmp_path))
     assert len(path.name) < 100
-
-
-def test_captions_file_is_read_line_by_line(tmp_path):
-    path = tmp_path / "captions.txt"
-    path.write_bytes("\ufeffa red bird\r\n\n  a blue bird \n".encode())
-    assert captions.read_file(path) == ["a red bird", "a blue bird"]
-
-
-@pytest.mark.parametrize(
-    "content, message",
-    [
-        (None, "cannot read the captions: No such file"),
-        (b" \n\n", "has no caption"),
-        (b"a gr\xfcn bird", "not UTF-8"),
-    ],
-)
-def test_bad_captions_files_are_named(content, message, tmp_path):
-    path = tmp_path / "captions.txt"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=rf"captions\.txt.*{message}"):
-        captions.read_file(path)
 
 
 def test_command_prints_what_it_wrote(model_dir, tmp_path):
@@ -160,3 +123,9 @@ def test_command_says_in_one_line_what_is_wrong(tmp_path):
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1 and "is no model directory" in errors[0]
     assert "Traceback" not in done.stderr
+
+
+def test_the_folder_s_name_may_be_a_files(model, tmp_path):
+    (tmp_path / "out").touch()
+    with pytest.raises(UserError, match="--output_dir=.*out cannot be made: File exists"):
+        next(generate.write_pictures(model, CAPTIONS, tmp_path / "out"))

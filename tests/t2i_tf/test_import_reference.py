@@ -11,12 +11,15 @@ import pytest
 import tensorflow as tf
 
 from configs import cub_attngan2
-from data_pipeline.errors import UserError
+from data_pipeline.support.errors import UserError
 from data_pipeline.vocabulary import Vocabulary
-from export import saved_model
-from t2i_tf import captions, import_reference, model_directory, reference_sizes, warm_start
+from export.saved_model import export as saved_model
+from t2i_tf import import_reference
 from t2i_tf.generate import draw
+from t2i_tf.models import captions, model_directory
 from t2i_tf.networks import image_encoder
+from t2i_tf.published import sizes as reference_sizes
+from t2i_tf.training import warm_start
 from tests import commands
 from tests.parity.networks import discriminator, generator, load, text_encoder
 from tests.published_files import WORDS, save, save_captions, state_dict, torch

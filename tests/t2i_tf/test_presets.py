@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 import configs
-from t2i_tf import build
+from t2i_tf.networks import build
+from t2i_tf.training.build import build_attngan, build_damsm
 
 PRESETS = sorted(
     path.stem for path in Path(configs.__path__[0]).glob("*_*.py") if not path.stem.startswith("_")
@@ -53,7 +54,7 @@ def train(model, batch, networks):
 @pytest.mark.parametrize("name", DAMSM)
 def test_a_damsm_twin_trains(name, rng):
     config = twin(name)
-    model = build.damsm(config, VOCABULARY)
+    model = build_damsm(config, VOCABULARY)
     networks = [model.text_encoder, model.image_encoder]
     changes, logs = train(model, batch(config, [config.data.image_size], rng), networks)
     assert all(np.isfinite(value) for value in logs.values())
@@ -64,7 +65,7 @@ def test_a_damsm_twin_trains(name, rng):
 def test_a_gan_twin_trains(name, rng):
     config = twin(name)
     encoders = build.text_encoder(config, VOCABULARY), build.image_encoder(config)
-    model = build.attngan(config, encoders)
+    model = build_attngan(config, encoders)
     sizes = model.generator.image_sizes
     assert sizes[-1] == config.data.image_size
     networks = [model.generator, *model.discriminators]

@@ -1,0 +1,1 @@
+"""The client of TensorFlow Serving and `export.serve`."""

@@ -1,0 +1,157 @@
+"""How the client asks a server for a picture: by gRPC or by REST."""
+
+import http.client
+import json
+import random
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+from data_pipeline.support.errors import UserError
+
+SIGNATURE = "generate"
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds before an unavailable server is asked again
+
+Ask = Callable[[str, int, float], np.ndarray]
+
+
+class UnavailableError(Exception):
+    """The server cannot be reached, or says that it cannot answer now."""
+
+
+class RefusedError(Exception):
+    """The server's answer is an error, or none came in time; asking again would not help."""
+
+
+class Grpc:
+    """Asks by gRPC; may be called from several threads.
+
+    Args:
+        address: `host:port`.
+        model_name: The model's name on the server.
+    """
+
+    def __init__(self, address: str, model_name: str):
+        unlimited = [("grpc.max_receive_message_length", -1)]
+        channel = grpc.insecure_channel(address, options=unlimited)
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        self._model_name = model_name
+
+    def __call__(self, text: str, seed: int, timeout_s: float) -> np.ndarray:
+        """Asks once for a picture.
+
+        Returns:
+            uint8 `[H, W, 3]`.
+
+        Raises:
+            UnavailableError: The server is not there now.
+            RefusedError: It answered with an error, or not within `timeout_s` seconds.
+        """
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = self._model_name
+        request.model_spec.signature_name = SIGNATURE
+        request.inputs["text"].CopyFrom(tf.make_tensor_proto([text.encode()]))
+        request.inputs["seed"].CopyFrom(tf.make_tensor_proto([seed], tf.int64))
+        try:
+            answer = self._stub.Predict(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            kind = RefusedError
+            if error.code() == grpc.StatusCode.UNAVAILABLE:
+                kind = UnavailableError
+            raise kind(f"{error.code().name}: {error.details()}") from error
+        return _picture(tf.make_ndarray(answer.outputs["image"]))
+
+
+class Rest:
+    """As `Grpc`, by REST.
+
+    Args:
+        url: `http://host:port`.
+        model_name: The model's name on the server.
+    """
+
+    def __init__(self, url: str, model_name: str):
+        self._url = f"{url.rstrip('/')}/v1/models/{model_name}:predict"
+
+    def __call__(self, text: str, seed: int, timeout_s: float) -> np.ndarray:
+        """As `Grpc.__call__`."""
+        body = {"signature_name": SIGNATURE, "inputs": {"text": [text], "seed": [seed]}}
+        request = urllib.request.Request(
+            self._url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s) as response:
+                return _picture(np.asarray(json.load(response)["outputs"], np.uint8))
+        except urllib.error.HTTPError as error:
+            kind = UnavailableError if error.code == 503 else RefusedError
+            raise kind(f"HTTP {error.code}: {_message(error.read())}") from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            if isinstance(reason, TimeoutError):
+                raise RefusedError(f"no answer within {timeout_s:.0f} seconds") from error
+            if isinstance(reason, (ConnectionError, socket.gaierror)):
+                raise UnavailableError(str(reason)) from error
+            raise RefusedError(str(reason)) from error
+        except (ValueError, KeyError) as error:
+            raise RefusedError("the answer is not TensorFlow Serving's JSON") from error
+
+
+def connect(server: str, protocol: str | None, model_name: str) -> Ask:
+    """A transport to a server.
+
+    Args:
+        server: `host:port`, or `http://host:port` for REST.
+        protocol: "grpc", "rest", or None to go by `server`.
+        model_name: The model's name on the server.
+
+    Raises:
+        UserError: The address is none, or asks for another protocol.
+    """
+    scheme, separator, address = server.rpartition("://")
+    host, _, port = address.rstrip("/").rpartition(":")
+    if not host or not port.isdecimal() or scheme not in ("", "http", "https"):
+        raise UserError(f"--server={server} is neither host:port nor http://host:port")
+    if separator and protocol == "grpc":
+        raise UserError(f"--protocol=grpc takes --server={address}, without {scheme}://")
+    if separator or protocol == "rest":
+        return Rest(server if separator else f"http://{server}", model_name)
+    return Grpc(server, model_name)
+
+
+def patiently(ask: Ask, text: str, seed: int, timeout_s: float) -> np.ndarray:
+    """Asks until the server is available; pauses double from attempt to attempt, with jitter.
+
+    Raises:
+        RefusedError: The server refused, or was not available within `timeout_s` seconds.
+    """
+    deadline = time.monotonic() + timeout_s
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return ask(text, seed, max(deadline - time.monotonic(), 0.001))
+        except UnavailableError as error:
+            wait = pause * random.uniform(0.5, 1.5)
+            if time.monotonic() + wait >= deadline:
+                raise RefusedError(f"not available for {timeout_s:g} seconds: {error}") from error
+        time.sleep(wait)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _picture(images):
+    if images.ndim != 4 or len(images) != 1 or images.shape[-1] != 3 or images.dtype != np.uint8:
+        raise RefusedError(f"the answer is no picture but {images.dtype} {images.shape}")
+    return images[0]
+
+
+def _message(body):
+    try:
+        return json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        return "not TensorFlow Serving's answer"

@@ -1,0 +1,1 @@
+"""`make quickstart`: its steps, and the report on what they made."""

@@ -1,0 +1,176 @@
+"""All figures of pictures that were generated from captions of unseen drawn birds.
+
+unseen = UnseenBirds.load(data_dir, image_size, 400)
+judge = Judge(model_directory.load(damsm, need=("image_encoder",)), unseen)
+classifier = load_or_train_classifier(data_dir, image_size, folder)
+evaluate_pictures(pictures, unseen, judge, classifier)
+"""
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from data_pipeline.dataset import Split
+from data_pipeline.drawn.birds import COLOURS
+from data_pipeline.drawn.captions import permuted_colours
+from t2i_tf.metrics import faithfulness, r_precision
+
+FIELD_SIZE = 8  # cells a side of the random fields behind colour noise
+
+
+@dataclasses.dataclass(frozen=True)
+class UnseenBirds:
+    """Captions of species that no model was trained on, with their real pictures.
+
+    Attributes:
+        captions: N texts, the first caption of each picture.
+        colours: What the captions tell, int `[N, 3]`, see `faithfulness.colour_labels`.
+        class_ids: The species, int `[N]`.
+        pictures: Real renders, uint8 `[N, S, S, 3]`.
+    """
+
+    captions: list[str]
+    colours: np.ndarray
+    class_ids: np.ndarray
+    pictures: np.ndarray
+
+    @classmethod
+    def load(cls, data_dir: str | Path, image_size: int, count: int) -> "UnseenBirds":
+        """The first `count` records of the test split (all, where there are fewer).
+
+        Raises:
+            UserError: The data is no built data set, or not of drawn birds.
+        """
+        split = Split(data_dir, "test")
+        pictures, attributes = faithfulness.real_pictures(split, image_size, count)
+        records = list(itertools.islice(split.examples(), count))
+        return cls(
+            captions=[record["captions"][0].decode() for record in records],
+            colours=faithfulness.colour_labels(attributes),
+            class_ids=np.array([int(record["class_id"]) for record in records]),
+            pictures=pictures,
+        )
+
+    def __len__(self):
+        return len(self.captions)
+
+
+class Judge:
+    """DAMSM's encoders with the codes of the captions and of their colour exchanges.
+
+    Args:
+        model: A `ModelDirectory` with an image encoder; captions are read with its vocabulary.
+        unseen: The birds whose pictures are judged.
+    """
+
+    def __init__(self, model, unseen: UnseenBirds):
+        self.image_encoder = model.image_encoder
+        self.class_ids = unseen.class_ids
+        self.sentences = r_precision.sentence_codes(model, unseen.captions)
+        exchanges = [permuted_colours(caption) for caption in unseen.captions]
+        ends = np.cumsum([len(exchanged) for exchanged in exchanges])
+        flat = [caption for exchanged in exchanges for caption in exchanged]
+        codes = r_precision.sentence_codes(model, flat) if flat else np.zeros((0, 1))
+        self.wrong_sentences = np.split(codes, ends[:-1])
+
+    def __call__(self, pictures: np.ndarray) -> dict[str, float]:
+        """`r_precision` and `r_precision_permuted` of uint8 pictures `[N, H, W, 3]`."""
+        return self._scores(r_precision.picture_codes(self.image_encoder, pictures))
+
+    def permuted_details(self, pictures: np.ndarray) -> dict[str, float]:
+        """Value, chance and number of wrong captions of the permuted R-precision."""
+        codes = r_precision.picture_codes(self.image_encoder, pictures)
+        return r_precision.permuted_r_precision(codes, self.sentences, self.wrong_sentences)
+
+    def recall(self, pictures: np.ndarray) -> dict[str, float]:
+        """`recall_at_1`, `recall_at_5` among one picture a species, and their number `of`.
+
+        One only, since no caption tells two pictures of a species apart.
+
+        Args:
+            pictures: The real renders of all captions.
+        """
+        _, rows = np.unique(self.class_ids, return_index=True)
+        codes = r_precision.picture_codes(self.image_encoder, pictures[rows])
+        sentences = self.sentences[rows]
+        figures = {f"recall_at_{k}": r_precision.recall_at_k(codes, sentences, k) for k in (1, 5)}
+        return {**figures, "recall_of": len(rows)}
+
+    def _scores(self, codes):
+        permuted = r_precision.permuted_r_precision(codes, self.sentences, self.wrong_sentences)
+        return {
+            "r_precision": r_precision.r_precision(codes, self.sentences, self.class_ids),
+            "r_precision_permuted": permuted["value"],
+        }
+
+
+def evaluate_pictures(
+    pictures: np.ndarray,
+    unseen: UnseenBirds,
+    judge: Judge,
+    classifier: keras.Model,
+    independent: Judge | None = None,
+) -> dict[str, float]:
+    """The figures of one picture a caption.
+
+    Args:
+        pictures: uint8 `[N, H, W, 3]`, picture i from caption i of `unseen`.
+        unseen: The captions.
+        judge: The DAMSM that trained the generator.
+        classifier: Reads the birds' colours.
+        independent: A DAMSM that did not train the generator: the one that did rewards it.
+
+    Returns:
+        `r_precision`, `r_precision_permuted`, `faithfulness`, `faithfulness_belly`, `_wing` and
+        `_crown`; with `independent` also `r_precision_independent` and
+        `r_precision_permuted_independent`.
+    """
+    figures = judge(pictures)
+    if independent is not None:
+        figures |= {f"{name}_independent": value for name, value in independent(pictures).items()}
+    read = faithfulness.read_colours(classifier, pictures)
+    return figures | faithfulness.faithfulness(read, unseen.colours)
+
+
+def seed_std(groups) -> float:
+    """How different the pictures of one caption are, a mean over captions.
+
+    Args:
+        groups: For each caption uint8 pictures `[n, H, W, 3]`, n of at least 2.
+
+    Returns:
+        The sample standard deviation of each value in [-1, 1] over the n pictures, averaged over
+        values and captions.
+    """
+    return float(np.mean([np.std(group / 127.5, axis=0, ddof=1).mean() for group in groups]))
+
+
+def colour_noise(colours: np.ndarray, image_size: int, seed: int = 0) -> np.ndarray:
+    """Pictures without birds: smooth blotches in the colours of each caption.
+
+    Args:
+        colours: int `[N, 3]`, as in `UnseenBirds`.
+        image_size: S.
+        seed: Decides the blotches.
+
+    Returns:
+        uint8 `[N, S, S, 3]`.
+    """
+    rng = np.random.default_rng(seed)
+    palette = np.array(list(COLOURS.values()), np.float64)
+    pictures = []
+    for bird in colours:
+        fields = [_smooth_field(rng, image_size) for _ in bird]
+        shares = np.exp(4.0 * np.stack(fields, axis=-1))
+        shares /= shares.sum(axis=-1, keepdims=True)
+        pictures.append(shares @ palette[bird])
+    return np.round(pictures).astype(np.uint8)
+
+
+def _smooth_field(rng, size):
+    field = Image.fromarray(rng.standard_normal((FIELD_SIZE, FIELD_SIZE)).astype(np.float32))
+    return np.asarray(field.resize((size, size), Image.Resampling.BICUBIC))

@@ -1,0 +1,235 @@
+"""The report's figures: the trained and the bundled model between their floors and the ceiling."""
+
+import dataclasses
+import json
+import statistics
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline.drawn.birds import PARTS
+from data_pipeline.support.errors import UserError
+from export.quickstart.evaluation import (
+    Judge,
+    UnseenBirds,
+    colour_noise,
+    evaluate_pictures,
+    seed_std,
+)
+from t2i_tf import generate
+from t2i_tf.metrics import faithfulness, r_precision
+from t2i_tf.models import model_directory
+from t2i_tf.models.captions import encode
+from t2i_tf.networks import build
+
+BATCH_SIZE = 40
+SEED_CAPTIONS, SEEDS = 40, 8
+MATCH_FIGURES = (
+    "r_precision",
+    "r_precision_permuted",
+    "r_precision_independent",
+    "r_precision_permuted_independent",
+    "faithfulness",
+    *(f"faithfulness_{part}" for part in PARTS),
+)
+
+
+class SavedGenerator:
+    """A SavedModel of `export.saved_model`, called through its signatures.
+
+    Args:
+        directory: A version's folder, or the folder of all versions for the newest.
+        progress: Counts the pictures drawn.
+
+    Raises:
+        UserError: There is no SavedModel.
+    """
+
+    def __init__(self, directory, progress):
+        self.path = _newest_version(Path(directory))
+        self._loaded = tf.saved_model.load(str(self.path))
+        self._progress = progress
+
+    def generate(self, captions, seeds):
+        """Pictures of captions, uint8 `[N, H, W, 3]`."""
+        batches = self._call("generate", captions, seeds)
+        return np.concatenate([batch["image"] for batch in batches])
+
+    def explain(self, captions, seeds):
+        """For each caption the picture, its last stage's attention `[h, w, T]` and its words."""
+        for batch in self._call("explain", captions, seeds):
+            pictures = batch[max(key for key in batch if key.startswith("image_"))].numpy()
+            maps = batch[max(key for key in batch if key.startswith("attention_"))].numpy()
+            for picture, attention, tokens in zip(
+                pictures, maps, batch["tokens"].numpy(), strict=True
+            ):
+                yield picture, attention, [word.decode() for word in tokens if word]
+
+    def _call(self, signature, captions, seeds):
+        seeds = np.asarray(seeds, np.int64)
+        for start in range(0, len(captions), BATCH_SIZE):
+            texts = tf.constant(captions[start : start + BATCH_SIZE])
+            batch_seeds = tf.constant(seeds[start : start + BATCH_SIZE])
+            yield self._loaded.signatures[signature](text=texts, seed=batch_seeds)
+            self._progress.update(len(batch_seeds))
+
+
+class Untrained:
+    """A generator of random weights behind trained encoders, as a `SavedGenerator`."""
+
+    def __init__(self, model, progress):
+        keras.utils.set_random_seed(model.config.seed)
+        self._model = dataclasses.replace(model, generator=build.generator(model.config))
+        self._progress = progress
+
+    def generate(self, captions, seeds):
+        """Pictures of captions, uint8 `[N, H, W, 3]`."""
+        max_words = self._model.config.data.max_words
+        tokens = encode(captions, self._model.vocabulary, max_words).tokens
+        pictures = []
+        for picture, _ in generate.draw(self._model, tokens, np.asarray(seeds, np.int64)):
+            pictures.append(picture)
+            self._progress.update()
+        return np.stack(pictures)
+
+
+def drawn_pictures(unseen: UnseenBirds) -> int:
+    """How many pictures `measure` draws in all, for the progress bar."""
+    return 3 * (len(unseen) + min(SEED_CAPTIONS, len(unseen)) * SEEDS)
+
+
+def measure(trained, bundled, untrained, encoders, unseen: UnseenBirds, classifier) -> dict:
+    """All figures of both generators, of the floors and of the ceiling.
+
+    Each generator is judged by the encoders that trained it (`r_precision`) and by the other's
+    (`..._independent`); floors and ceiling by those of the run, then by the bundled ones.
+
+    Args:
+        trained: The generator just trained.
+        bundled: The one that comes with the package.
+        untrained: An `Untrained`.
+        encoders: `ModelDirectory` with image encoder that trained the first, and the second.
+        unseen: The captions and real pictures.
+        classifier: Reads the birds' colours, see `metrics.faithfulness`.
+
+    Returns:
+        `trained`, `bundled`, `floor` and `ceiling` by figure name, and `judged`, how much was
+        judged. `floor` has the higher of its two floors `colour_noise` and `untrained`, which
+        stand in it whole beside `chance`.
+    """
+    own, other = (Judge(model, unseen) for model in encoders)
+
+    def figures(pictures, judge=own, independent=other):
+        return evaluate_pictures(pictures, unseen, judge, classifier, independent)
+
+    def generated(generator, *judges):
+        count = min(SEED_CAPTIONS, len(unseen))
+        pictures = generator.generate(unseen.captions, np.arange(len(unseen)))
+        repeated = [caption for caption in unseen.captions[:count] for _ in range(SEEDS)]
+        several = generator.generate(repeated, np.tile(np.arange(SEEDS), count))
+        several = several.reshape(count, SEEDS, *several.shape[1:])
+        return {**figures(pictures, *judges), "seed_std": seed_std(several)}
+
+    permuted = own.permuted_details(unseen.pictures)
+    species = len(np.unique(unseen.class_ids))
+    untrained = generated(untrained) | _untrained_recall(encoders[0], unseen)
+    noise = figures(colour_noise(unseen.colours, unseen.pictures.shape[1]))
+    by_chance = {
+        "r_precision": 1.0 / (1.0 + _wrong_captions(unseen)),
+        "r_precision_permuted": permuted["chance"],
+    }
+    chance = {
+        **by_chance,
+        **{f"{name}_independent": value for name, value in by_chance.items()},
+        **{name: faithfulness.CHANCE for name in MATCH_FIGURES if "faithfulness" in name},
+        **{f"recall_at_{k}": min(1.0, k / species) for k in (1, 5)},
+    }
+    floor = untrained | {name: max(noise[name], untrained[name]) for name in MATCH_FIGURES}
+    ceiling = figures(unseen.pictures)
+    groups = _groups(unseen)
+    if groups:
+        ceiling["seed_std"] = seed_std(groups)
+    return {
+        "trained": generated(trained) | own.recall(unseen.pictures),
+        "bundled": generated(bundled, other, own) | other.recall(unseen.pictures),
+        "floor": {**floor, "colour_noise": noise, "untrained": untrained, "chance": chance},
+        "ceiling": ceiling,
+        "judged": {
+            "captions": len(unseen),
+            "species": species,
+            "wrong_captions": _wrong_captions(unseen),
+            "permuted_captions": permuted["captions"],
+            "permuted_wrong_captions": permuted["wrong_captions"],
+            "seeds": SEEDS,
+        },
+    }
+
+
+def training(runs: dict[str, str | Path]) -> dict:
+    """What training took: `losses` over time and median `seconds_per_step` of each run.
+
+    Args:
+        runs: Work or model directory of each run by name.
+
+    Raises:
+        UserError: A run has no `metrics.jsonl`.
+    """
+    losses, seconds = {}, {}
+    for name, directory in runs.items():
+        path = Path(directory) / "metrics.jsonl"
+        if Path(directory).name == "model":
+            path = Path(directory).parent / path.name
+        if not path.is_file():
+            raise UserError(f"{path} is missing: {directory} is no run of the {name}")
+        entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        losses[name] = entries
+        # The first interval holds the compilation.
+        steady = [entry["seconds_per_step"] for entry in entries[1:] or entries]
+        seconds[name] = statistics.median(steady)
+    return {"losses": losses, "seconds_per_step": seconds}
+
+
+def description(model: model_directory.ModelDirectory, saved_model: Path) -> dict:
+    """What a model is: the name and steps of its config, its networks' and its files' sizes."""
+    networks = {name: getattr(model, name) for name in model_directory.NETWORKS}
+    files = (path for path in saved_model.rglob("*") if path.is_file())
+    return {
+        "config": model.config.name,
+        "steps": model.config.train.steps,
+        "batch_size": model.config.train.batch_size,
+        "parameters": {name: network.count_params() for name, network in networks.items()},
+        "saved_model_bytes": sum(path.stat().st_size for path in files),
+    }
+
+
+def _untrained_recall(model, unseen):
+    """Recall of encoders with random weights."""
+    random = dataclasses.replace(
+        model,
+        text_encoder=build.text_encoder(model.config, len(model.vocabulary)),
+        image_encoder=build.image_encoder(model.config, pretrained=False),
+    )
+    return Judge(random, unseen).recall(unseen.pictures)
+
+
+def _wrong_captions(unseen):
+    """How many wrong captions R-precision draws, fewer than 99 where there are not as many."""
+    _, counts = np.unique(unseen.class_ids, return_counts=True)
+    return int(min(r_precision.WRONG, len(unseen) - counts.max()))
+
+
+def _groups(unseen):
+    """Real pictures of each species that has at least two, at most as many as seeds."""
+    rows = (np.flatnonzero(unseen.class_ids == own)[:SEEDS] for own in np.unique(unseen.class_ids))
+    return [unseen.pictures[group] for group in rows if len(group) > 1]
+
+
+def _newest_version(directory):
+    versions = [path for path in directory.glob("*") if path.name.isdecimal()]
+    newest = max(versions, key=lambda path: int(path.name), default=directory)
+    path = directory if (directory / "saved_model.pb").is_file() else newest
+    if not (path / "saved_model.pb").is_file():
+        raise UserError(f"{directory} holds no SavedModel: write one with export.saved_model")
+    return path

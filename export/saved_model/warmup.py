@@ -1,0 +1,54 @@
+"""Requests that a server answers before it takes the first real one.
+
+TensorFlow Serving replays `assets.extra/tf_serving_warmup_requests` while it loads a version: what
+TensorFlow makes at first use (kernels, plans, memory) is made before anybody waits for it.
+"""
+
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+from data_pipeline.tokenizer import tokenize
+from t2i_tf.models.model_directory import ModelDirectory
+
+FILE = "tf_serving_warmup_requests"
+BATCH = 8
+
+
+def write(path: str | Path, model: ModelDirectory, name: str) -> None:
+    """Writes the requests: every signature with one text, those that draw with a batch as well.
+
+    Args:
+        path: The file, TFRecords of `PredictionLog`.
+        model: Whose words to use, as many as a caption may have.
+        name: The model's name on the server.
+    """
+    words = [word for word in model.vocabulary.words[1:] if tokenize(word) == [word]]
+    text = " ".join(words[: model.config.data.max_words])
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for batch in (1, BATCH):
+            texts = tf.constant([text] * batch)
+            seeds = tf.range(batch, dtype=tf.int64)
+            noise = tf.zeros([batch, model.generator.noise_dim])
+            requests = {
+                "serving_default": {"text": texts},
+                "generate": {"text": texts, "seed": seeds},
+                "generate_from_noise": {"text": texts, "noise": noise},
+            }
+            if batch == 1:
+                requests["explain"] = {"text": texts, "seed": seeds}
+                requests["encode_text"] = {"text": texts}
+            for signature, inputs in requests.items():
+                writer.write(_log(name, signature, inputs).SerializeToString())
+
+
+def _log(name, signature, inputs):
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = name
+    request.model_spec.signature_name = signature
+    for key, value in inputs.items():
+        request.inputs[key].CopyFrom(tf.make_tensor_proto(value))
+    return prediction_log_pb2.PredictionLog(
+        predict_log=prediction_log_pb2.PredictLog(request=request)
+    )

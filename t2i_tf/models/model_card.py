@@ -1,0 +1,101 @@
+"""Model cards: what a model is, what it was trained on, and how to use it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from data_pipeline.support.hashing import file_sha256
+from data_pipeline.support.version import VERSION
+from data_pipeline.tfrecord import DatasetInfo
+from data_pipeline.vocabulary import Vocabulary
+
+_CARD = """# {name}
+
+{kind}, trained for {steps:,} steps of {batch} on the data set `{dataset}`
+({train:,} training and {test:,} test images of {classes} classes) with t2i_tf {version}.
+
+- Images: {size} x {size} px
+- Vocabulary: {words:,} words (`vocabulary.txt`), captions of at most {max_words} words
+- Config: `config.json`
+{use}"""
+
+_GENERATE = """
+Draw with it:
+
+    python -m t2i_tf.generate --model_dir=<this folder> --text="..." --output_dir=pictures
+"""
+
+_IMPORTED = """# {config.name}
+
+Attentional text-to-image GAN of {config.generator.stages} stages (AttnGAN, Xu et al., 2018,
+arXiv:1711.10485), imported from published PyTorch weights with t2i_tf {version}.
+
+| | file | bytes | SHA-256 |
+| --- | --- | --- | --- |
+{files}
+
+- Images: {config.data.image_size} x {config.data.image_size} px
+- Vocabulary: {words:,} words (`vocabulary.txt`), captions of at most {config.data.max_words} words
+- Config, with the sizes read off the weights: `config.json`
+
+Word attention sees each caption's own words only; the published code gave the captions of a batch
+each other's masks, in training too. Of captions drawn one at a time the pictures are the same.
+{use}"""
+
+
+def imported_card(
+    config: ConfigDict, files: Sequence, vocabulary_file: str | Path, vocabulary: Vocabulary
+) -> str:
+    """The card of a model made of published PyTorch files.
+
+    Args:
+        config: The model's config.
+        files: The `PublishedFile`s.
+        vocabulary_file: Where the words came from.
+        vocabulary: The `Vocabulary`.
+    """
+    sources = [(file.network.replace("_", " "), file.path) for file in files]
+    sources.append(("vocabulary", Path(vocabulary_file)))
+    rows = (
+        f"| {what} | {path.name} | {path.stat().st_size:,} | `{file_sha256(path)}` |"
+        for what, path in sources
+    )
+    return _IMPORTED.format(
+        config=config,
+        version=VERSION,
+        files="\n".join(rows),
+        words=len(vocabulary),
+        use=_GENERATE,
+    )
+
+
+def damsm_card(config: ConfigDict, info: DatasetInfo, step: int) -> str:
+    """The card of pretrained encoders after `step` steps on the data set of `info`."""
+    return _card("Text and image encoder (DAMSM)", config, info, step, "")
+
+
+def generator_card(config: ConfigDict, info: DatasetInfo, step: int) -> str:
+    """The card of a text-to-image model after `step` steps on the data set of `info`."""
+    stages = config.generator.stages
+    kind = f"Attentional text-to-image GAN of {stages} stages (averaged weights)"
+    return _card(kind, config, info, step, _GENERATE)
+
+
+def _card(kind, config, info, step, use):
+    splits = info.splits
+    return _CARD.format(
+        name=config.name,
+        kind=kind,
+        steps=step,
+        batch=config.train.batch_size,
+        dataset=info.dataset,
+        train=splits["train"]["images"],
+        test=splits["test"]["images"],
+        classes=splits["train"]["classes"] + splits["test"]["classes"],
+        version=VERSION,
+        size=config.data.image_size,
+        words=info.vocabulary["size"],
+        max_words=config.data.max_words,
+        use=use,
+    )

@@ -1,0 +1,190 @@
+"""The model directory: what a trained model is on disk, and what every command takes.
+
+config.json                  the resolved config of the run, and the vocabulary's hash
+vocabulary.txt               one word a line, line number = token id
+text_encoder.weights.h5
+image_encoder.weights.h5     DAMSM's other half; absent where only the generator was published
+generator.weights.h5         averaged weights; absent in a DAMSM directory
+discriminator_0.weights.h5   and so on, the smallest image's first; where they were published
+README.md                    the model card
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import ml_collections
+
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.files import check_room, write_text
+from data_pipeline.support.scratch import appearing
+from data_pipeline.vocabulary import Vocabulary
+from t2i_tf.networks import build
+from t2i_tf.networks.discriminator import Discriminator
+from t2i_tf.networks.generator import Generator
+from t2i_tf.networks.image_encoder import ImageEncoder
+from t2i_tf.networks.layers import Blocks
+from t2i_tf.networks.text_encoder import TextEncoder
+
+PRESETS = {"bundled": Path(__file__).parents[1] / "bundled"}  # models that come with the package
+CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.txt", "README.md"
+NETWORKS = ("text_encoder", "image_encoder", "generator")
+VOCABULARY_HASH = "vocabulary_sha256"
+BYTES = 5  # of a file for each number, what HDF5 adds included
+
+
+@dataclasses.dataclass
+class ModelDirectory:
+    """A trained model in memory.
+
+    Attributes:
+        config: The resolved config.
+        vocabulary: The `Vocabulary` of the token ids.
+        text_encoder: A built `TextEncoder`.
+        image_encoder: A built `ImageEncoder`, or None where it was not asked for.
+        generator: A built `Generator`, or None in a DAMSM directory or where not asked for.
+        discriminators: To be saved, the smallest image's first; `load` leaves them.
+    """
+
+    config: ml_collections.ConfigDict
+    vocabulary: Vocabulary
+    text_encoder: TextEncoder
+    image_encoder: ImageEncoder | None = None
+    generator: Generator | None = None
+    discriminators: Sequence[Discriminator] = ()
+
+
+def weights_file(directory: str | Path, network: str) -> Path:
+    """Where a network's weights lie in a model directory."""
+    return Path(directory) / f"{network}.weights.h5"
+
+
+def find(directory: str | Path) -> Path:
+    """The model directory that is meant: a preset's, `model/` in a run's folder, or itself."""
+    directory = PRESETS.get(str(directory), Path(directory))
+    if not (directory / VOCABULARY).is_file() and (directory / "model" / CONFIG).is_file():
+        return directory / "model"
+    return directory
+
+
+def save(directory: str | Path, model: ModelDirectory, card: str) -> None:
+    """Writes a model directory; an older one in its place is replaced only when all is written.
+
+    Args:
+        directory: Where to.
+        model: What to write; networks that are None are left out.
+        card: The model card, Markdown.
+
+    Raises:
+        OSError: The disk is full; an older one is still there.
+    """
+    networks = {name: getattr(model, name) for name in NETWORKS if getattr(model, name)}
+    networks |= {f"discriminator_{i}": network for i, network in enumerate(model.discriminators)}
+    with appearing(Path(directory), replace=True) as folder:
+        config = {**model.config.to_dict(), VOCABULARY_HASH: model.vocabulary.sha256}
+        write_config(folder / CONFIG, ml_collections.ConfigDict(config))
+        model.vocabulary.save(folder / VOCABULARY)
+        (folder / CARD).write_text(card, encoding="utf-8")
+        check_room(folder, sum(BYTES * network.count_params() for network in networks.values()))
+        for name, network in networks.items():
+            network.save_weights(weights_file(folder, name))
+
+
+def describe(
+    directory: str | Path, need: tuple[str, ...] = ()
+) -> tuple[ml_collections.ConfigDict, Vocabulary]:
+    """The config and the vocabulary of a model directory.
+
+    Args:
+        directory: As `find` returns it.
+        need: The networks beside the text encoder whose weights must be there.
+
+    Raises:
+        UserError: The folder is no model directory, lacks a needed part, or has other words than
+            the model was trained with.
+    """
+    names = [CONFIG, VOCABULARY, *(weights_file("", n).name for n in ("text_encoder", *need))]
+    missing = [name for name in names if not (directory / name).is_file()]
+    if missing:
+        raise UserError(f"{directory} is no model directory: it lacks {', '.join(missing)}")
+    config, vocabulary = read_config(directory / CONFIG), Vocabulary.load(directory / VOCABULARY)
+    if VOCABULARY_HASH in config:  # Models from before it was written lack it.
+        if config[VOCABULARY_HASH] != vocabulary.sha256:
+            raise UserError(
+                f"{directory / VOCABULARY} is not the vocabulary that the model was trained with: "
+                f"its SHA-256 differs from the one in {CONFIG}"
+            )
+        del config[VOCABULARY_HASH]
+    return config, vocabulary
+
+
+def load(
+    directory: str | Path,
+    need: tuple[str, ...] = ("generator",),
+    unroll: bool = False,
+    blocks: Blocks | None = None,
+) -> ModelDirectory:
+    """Loads a model directory.
+
+    Args:
+        directory: A preset's name, a model directory, or a run's folder that holds one as `model/`.
+        need: The networks to load beside the text encoder; the others stay None.
+        unroll: See `TextEncoder`.
+        blocks: What the generator is built of, where not in the form that trains; its weights have
+            to be in the same places.
+
+    Raises:
+        UserError: The folder is no model directory, or lacks a needed part.
+    """
+    directory = find(directory)
+    config, vocabulary = describe(directory, need)
+    try:
+        with build.blank():
+            model = ModelDirectory(
+                config, vocabulary, build.text_encoder(config, len(vocabulary), unroll)
+            )
+            if "image_encoder" in need:
+                model.image_encoder = build.image_encoder(config, pretrained=False)
+            if "generator" in need:
+                model.generator = build.generator(config, blocks=blocks)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{directory / CONFIG} does not describe a model: {reason}") from error
+    for name in ("text_encoder", *need):
+        load_weights(getattr(model, name), directory)
+    return model
+
+
+def load_weights(network: keras.Model, directory: str | Path) -> None:
+    """Reads a built network's weights from a model directory.
+
+    Raises:
+        UserError: The file does not fit the network that config.json and vocabulary.txt describe.
+    """
+    path = weights_file(directory, network.name)
+    try:
+        network.load_weights(path)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # h5py raises all of them.
+        reason = " ".join(str(error).split("List of objects")[0].split())
+        raise UserError(
+            f"{path} does not fit the network that {CONFIG} and {VOCABULARY} beside it describe: "
+            f"{reason}"
+        ) from error
+
+
+def read_config(path: str | Path) -> ml_collections.ConfigDict:
+    """Reads a resolved config."""
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is no config: it should hold names with values")
+    return ml_collections.ConfigDict(values)
+
+
+def write_config(path: str | Path, config: ml_collections.ConfigDict) -> None:
+    """Writes a resolved config as JSON, whole or not at all."""
+    write_text(path, json.dumps(config.to_dict(), indent=2) + "\n")

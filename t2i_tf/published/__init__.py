@@ -1,0 +1,1 @@
+"""The published PyTorch weights: their files, names, sizes, and how networks take them."""

@@ -1,0 +1,207 @@
+"""From published PyTorch files to a model: reads them, compares them, assigns their weights."""
+
+import contextlib
+import dataclasses
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import keras
+from ml_collections import ConfigDict
+
+from data_pipeline.support.errors import UserError
+from data_pipeline.vocabulary import Vocabulary
+from t2i_tf.models.model_directory import ModelDirectory
+from t2i_tf.networks import build
+from t2i_tf.published import sizes as reference_sizes
+from t2i_tf.published import weights as reference_weights
+from t2i_tf.published.torch_files import read_state_dict
+
+GAMMAS = {"gamma1": 4.0, "gamma2": 5.0, "gamma3": 10.0}  # DAMSM's, as published
+
+
+class FileProblems:
+    """Collects what is wrong with several files, to be told at once."""
+
+    def __init__(self):
+        self.found: list[str] = []
+
+    @contextlib.contextmanager
+    def of(self, where: object) -> Iterator[None]:
+        """Notes a `UserError` raised within as a problem of `where`."""
+        try:
+            yield
+        except UserError as error:
+            self.found.append(f"{where}: {error}")
+
+    def raise_if_any(self) -> None:
+        """Raises a `UserError`, of one line where there is one problem."""
+        if len(self.found) == 1:
+            raise UserError(self.found[0])
+        if self.found:
+            lines = textwrap.indent("\n".join(self.found), "  ")
+            raise UserError(f"{len(self.found)} problems, nothing was written:\n{lines}")
+
+
+@dataclasses.dataclass
+class PublishedFile:
+    """A .pth file.
+
+    Attributes:
+        network: What it should hold: `text_encoder`, `image_encoder`, `generator` or
+            `discriminator`.
+        path: Where it is.
+        state: Its arrays by key, once read and until they are assigned.
+        sizes: What they tell of the network, once known.
+    """
+
+    network: str
+    path: Path
+    state: reference_sizes.State | None = None
+    sizes: reference_sizes.Sizes | None = None
+
+    def __str__(self):
+        return f"{self.network} {self.path}"
+
+    def described(self) -> str:
+        """The sizes in words."""
+        return ", ".join(f"{name} {value}" for name, value in self.sizes.config.items())
+
+
+def read(
+    files: Sequence[PublishedFile], captions: str | Path | None, words: str | Path | None = None
+) -> Vocabulary:
+    """Reads the files' state dicts and the vocabulary.
+
+    Args:
+        files: The .pth files.
+        captions: AttnGAN's captions.pickle, or
+        words: a text file of one word a line.
+
+    Raises:
+        UserError: Some cannot be read; all of them are named.
+    """
+    problems = FileProblems()
+    for file in files:
+        with problems.of(file):
+            file.state = read_state_dict(file.path)
+    with problems.of("captions" if captions else "vocabulary"):
+        vocabulary = (
+            Vocabulary.from_captions_pickle(captions) if captions else Vocabulary.load(words)
+        )
+    problems.raise_if_any()
+    return vocabulary
+
+
+def assemble(
+    files: Sequence[PublishedFile],
+    vocabulary: Vocabulary,
+    *,
+    name: str,
+    max_words: int,
+    align_corners: bool | None = None,
+) -> ModelDirectory:
+    """The model that published files make.
+
+    Args:
+        files: One text encoder and one generator, at most one image encoder, and no discriminator
+            or one for each of the generator's images, the smallest first; all read.
+        vocabulary: The words behind the text encoder's ids.
+        name: The model's name.
+        max_words: Words of the longest caption that the model reads.
+        align_corners: See `resize_bilinear`; None tells it from the image encoder's file.
+
+    Raises:
+        UserError: Files hold other networks than expected, lack keys or do not fit together. The
+            message names everything that is wrong with any of them.
+    """
+    problems = FileProblems()
+    for file in files:
+        with problems.of(file):
+            file.sizes = reference_sizes.of(file.network, file.state)
+    known = [file for file in files if file.sizes]
+    for file in known:
+        if file.network == "image_encoder":
+            file.sizes.config["weights"] = file.path.name
+            if align_corners is not None:
+                file.sizes.config["align_corners"] = align_corners
+    problems.found += _disagreements(known, vocabulary)
+    networks = {}
+    for file in known:
+        with problems.of(file):
+            networks.setdefault(file.network, []).append(_network(file, max_words))
+    problems.raise_if_any()
+    config = ConfigDict({file.network: file.sizes.config for file in files})
+    (generator,) = (file for file in files if file.network == "generator")
+    config.name = name
+    config.data = {"image_size": generator.sizes.image_sizes[-1], "max_words": max_words}
+    config.damsm = GAMMAS
+    return ModelDirectory(
+        config,
+        vocabulary,
+        *networks["text_encoder"],
+        *networks.get("image_encoder", [None]),
+        *networks["generator"],
+        networks.get("discriminator", []),
+    )
+
+
+def _disagreements(files, vocabulary):
+    """What does not fit together, a line each."""
+    found = []
+    by_network = {file.network: file for file in files}
+    text_encoder, generator = by_network.get("text_encoder"), by_network.get("generator")
+    if text_encoder and text_encoder.sizes.vocabulary_size not in (None, len(vocabulary)):
+        found.append(
+            f"{text_encoder}: knows {text_encoder.sizes.vocabulary_size} words (encoder.weight), "
+            f"the vocabulary has {len(vocabulary)}"
+        )
+    with_units = [file for file in files if file.sizes.units]
+    if len({file.sizes.units for file in with_units}) > 1:
+        units = ", ".join(f"{file.sizes.units} in {file}" for file in with_units)
+        found.append(f"sentence codes differ in length: {units}")
+    discriminators = [file for file in files if file.network == "discriminator"]
+    if any(file.sizes.config != discriminators[0].sizes.config for file in discriminators):
+        found.append(
+            "the discriminators differ: "
+            + ", ".join(
+                "filters={filters}, unconditional={unconditional} in ".format(**file.sizes.config)
+                + str(file.path)
+                for file in discriminators
+            )
+        )
+    taken = [size for file in discriminators for size in file.sizes.image_sizes]
+    if generator and discriminators and taken != list(generator.sizes.image_sizes):
+        found.append(
+            f"the discriminators take images of {taken} px, in this order; "
+            f"{generator} draws {list(generator.sizes.image_sizes)}"
+        )
+    return found
+
+
+def _network(file: PublishedFile, max_words: int) -> keras.Model:
+    """A network of the file's own sizes with its weights."""
+    config = ConfigDict(
+        {
+            "data": {"max_words": max_words},
+            "text_encoder": {"units": file.sizes.units or 2 * reference_sizes.WIDTH},
+            file.network: file.sizes.config,
+        }
+    )
+    try:
+        with build.blank():
+            network = _BUILD[file.network](config, file.sizes)
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"its sizes make no network ({file.described()}): {reason}") from error
+    getattr(reference_weights, f"assign_{file.network}")(network, file.state)
+    file.state = None  # COCO's discriminators take most of a gigabyte.
+    return network
+
+
+_BUILD = {
+    "text_encoder": lambda config, sizes: build.text_encoder(config, sizes.vocabulary_size or 1),
+    "image_encoder": lambda config, _: build.image_encoder(config, pretrained=False),
+    "generator": lambda config, _: build.generator(config),
+    "discriminator": lambda config, sizes: build.discriminators(config, sizes.image_sizes)[0],
+}

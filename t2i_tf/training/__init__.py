@@ -1,0 +1,1 @@
+"""How networks are trained: losses, steps, runs, replicas, checkpoints."""

@@ -1,0 +1,33 @@
+"""What a run leaves behind and shows while it trains; nothing here changes what is trained."""
+
+from t2i_tf.training.callbacks.base import Watcher
+from t2i_tf.training.callbacks.board import Board
+from t2i_tf.training.callbacks.examples import Examples
+from t2i_tf.training.callbacks.health import DiscriminatorWatch, StopWhenNotFinite
+from t2i_tf.training.callbacks.interval import IntervalEnd
+from t2i_tf.training.callbacks.metrics import (
+    MetricsWriter,
+    Profile,
+    ScoreWatcher,
+    TrainingProgress,
+)
+from t2i_tf.training.callbacks.pictures import SampleGrid, WordRegions
+from t2i_tf.training.callbacks.projector import Projector
+from t2i_tf.training.callbacks.safety import StopOnSignal
+
+__all__ = [
+    "Board",
+    "DiscriminatorWatch",
+    "Examples",
+    "IntervalEnd",
+    "MetricsWriter",
+    "Profile",
+    "Projector",
+    "SampleGrid",
+    "ScoreWatcher",
+    "StopOnSignal",
+    "StopWhenNotFinite",
+    "TrainingProgress",
+    "Watcher",
+    "WordRegions",
+]

@@ -1,0 +1,69 @@
+"""What the callbacks share: the step, and what they say where they cannot write."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from data_pipeline.support.errors import UserError
+
+
+class StepCallback(keras.callbacks.Callback):
+    """A callback that knows the step.
+
+    Args:
+        start: Steps that the run had done before.
+
+    Attributes:
+        step: Steps that it has done now.
+    """
+
+    def __init__(self, start: int):
+        super().__init__()
+        self.step = start
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._before = self.step
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step = self._before + batch + 1
+
+
+class Watcher:
+    """Looks at the model at the end of every few intervals.
+
+    Args:
+        every: Intervals between two looks.
+    """
+
+    def __init__(self, every: int = 1):
+        self.every = every
+
+    def look(self, step: int) -> dict[str, float]:
+        """Looks after `step` steps; returns what it has measured, by name."""
+        raise NotImplementedError
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike) -> Iterator[None]:
+    """Tells in one line why `path` could not be written, a full disk most often.
+
+    Raises:
+        UserError: What was done within failed to write.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError, tf.errors.OpError) as error:  # HDF5 raises RuntimeError, too.
+        raise UserError(
+            f"{path} cannot be written: {_reason(error)}; a checkpoint saved before is whole, and "
+            "the same command goes on from it once this is mended"
+        ) from error
+
+
+def _reason(error):
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    # TensorFlow writes "{{node}} path; reason [Op:SaveV2]".
+    return str(error).splitlines()[0].rsplit("; ", 1)[-1].partition(" [Op:")[0]

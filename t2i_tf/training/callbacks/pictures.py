@@ -1,0 +1,139 @@
+"""Pictures: sample grids, and where the generator and DAMSM look for each word."""
+
+import functools
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from data_pipeline.pixels import to_float, to_uint8
+from t2i_tf.models.images import attention_strip, grid, save_png, stack
+from t2i_tf.models.text_to_image import TextToImage, repeated
+from t2i_tf.networks.attention import word_region_attention
+from t2i_tf.training.callbacks.base import Watcher, writing
+from t2i_tf.training.callbacks.board import Board
+from t2i_tf.training.callbacks.examples import Examples
+
+ATTENDED = 4  # captions whose attention is shown
+TILE, COLUMNS = 128, 7  # of an attention strip, which fits TensorBoard's width at actual size
+
+
+class SampleGrid(Watcher):
+    """Draws fixed captions with fixed seeds.
+
+    Each stage's pictures are a grid of a caption a row, the last stage's also a file in `samples/`
+    of the run's folder. Below, for the first captions, what each attention stage looks at.
+
+    Args:
+        board: The run's `Board`.
+        model: Draws, by the averaged generator.
+        examples: The captions.
+        seeds: How many seeds a caption.
+        every: Intervals between two grids.
+    """
+
+    def __init__(
+        self, board: Board, model: TextToImage, examples: Examples, seeds: int, every: int = 1
+    ):
+        super().__init__(every)
+        self.board = board
+        self.model = model
+        self.folder = board.workdir / "samples"
+        self.tokens, self.seeds = repeated(examples.tokens, seeds, 0)
+        self.words = examples.words[:ATTENDED]
+        self.columns = seeds
+        self.attended = slice(0, len(self.words) * seeds, seeds)  # the first seed of each caption
+
+    def look(self, step: int) -> dict[str, float]:
+        images, attention = self.model.draw_stages(self.tokens, self.seeds)
+        for stage, pictures in enumerate(images, start=self.model.network.generator.first_image):
+            picture = grid(pictures.reshape(-1, self.columns, *pictures.shape[1:]))
+            self.board.image(step, f"samples/stage_{stage}", picture)
+        path = self.folder / f"step_{step:07d}.png"
+        with writing(path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_png(path, picture)
+        for stage, maps in enumerate(attention, start=1):
+            sheet = attention_sheet(pictures[self.attended], maps[self.attended], self.words)
+            self.board.image(step, f"attention/stage_{stage}", sheet)
+        return {}
+
+
+class WordRegions(Watcher):
+    """Shows in which regions of a picture DAMSM finds each word of its caption (AttnGAN, eq. 8).
+
+    Args:
+        board: The run's `Board`.
+        text_encoder: DAMSM's.
+        image_encoder: DAMSM's.
+        examples: The captions with their pictures.
+        gamma1: DAMSM's, the sharpness of that attention.
+        every: Intervals between two sheets.
+        model: Draws the pictures, each from seed 0; None shows the real ones.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        text_encoder: keras.Model,
+        image_encoder: keras.Model,
+        examples: Examples,
+        gamma1: float,
+        every: int = 1,
+        model: TextToImage | None = None,
+    ):
+        super().__init__(every)
+        self.board = board
+        self.text_encoder = text_encoder
+        self.image_encoder = image_encoder
+        self.examples = examples[:ATTENDED]
+        self.gamma1 = gamma1
+        self.model = model
+
+    def look(self, step: int) -> dict[str, float]:
+        tokens, images = self.examples.tokens, to_uint8(self.examples.images).numpy()
+        if self.model:
+            seeds = np.zeros(len(tokens), np.int64)
+            images = np.stack([picture for picture, _ in self.model.draw(tokens, seeds)])
+        maps = self._attention(tokens, to_float(images)).numpy()
+        sheet = attention_sheet(images, maps, self.examples.words)
+        self.board.image(step, "damsm/word_regions", sheet)
+        return {}
+
+    @functools.cached_property
+    def _attention(self):
+        @tf.function
+        def attention(tokens, images):
+            """Each caption's attention over its own picture, `[N, h, w, T]`."""
+            words, _ = self.text_encoder(tokens)
+            regions, _ = self.image_encoder(images)
+            rows, height, width, units = regions.shape
+            regions = tf.cast(tf.reshape(regions, [-1, height * width, units]), tf.float32)
+            _, maps = word_region_attention(words, regions, tokens != 0, self.gamma1)
+            own = tf.gather_nd(maps, np.stack([np.arange(rows)] * 2, axis=1))  # [N, T, regions]
+            return tf.transpose(tf.reshape(own, [rows, -1, height, width]), [0, 2, 3, 1])
+
+        return attention
+
+
+def attention_sheet(
+    images: np.ndarray, maps: np.ndarray, words: Sequence[Sequence[str]]
+) -> np.ndarray:
+    """Strips of several pictures, one below the other.
+
+    Args:
+        images: uint8 `[N, H, W, 3]`; larger ones are shown at `TILE` pixels a side.
+        maps: `[N, h, w, T]`.
+        words: For each picture its caption's words.
+
+    Returns:
+        uint8 `[height, width, 3]`.
+    """
+    strips = []
+    for image, attention, caption in zip(images, maps, words, strict=True):
+        if len(image) > TILE:
+            image = np.asarray(Image.fromarray(image).resize((TILE, TILE), Image.Resampling.BOX))
+        strips.append(np.asarray(attention_strip(image, attention, caption, COLUMNS)))
+    return stack(strips)

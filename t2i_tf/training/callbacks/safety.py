@@ -1,0 +1,54 @@
+"""Stops a run between two steps when a signal asks for it."""
+
+import signal
+from collections.abc import Callable
+
+from t2i_tf.training.callbacks.base import StepCallback
+
+
+class StopOnSignal(StepCallback):
+    """At SIGTERM or Ctrl-C ends the interval with the running step.
+
+    The interval then ends as every other does, so the step is saved. Where several workers train,
+    all stop at the same step, whichever got the signal. A second signal acts at once.
+
+    Args:
+        start: Steps that the run had done before.
+        on_any_worker: Called after each step with whether this worker got a signal; returns
+            whether any did.
+        alone: Whether this is the only worker. It need not ask others, so watchers that are about
+            to look are skipped too.
+
+    Attributes:
+        received: The signal that stopped the run, or None.
+    """
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __init__(self, start: int, on_any_worker: Callable[[bool], bool], alone: bool = True):
+        super().__init__(start)
+        self.on_any_worker = on_any_worker
+        self.alone = alone
+        self.received: signal.Signals | None = None
+
+    def on_train_begin(self, logs=None):
+        self._handlers = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+
+    def _note(self, number, frame):
+        self._restore()
+        self.received = signal.Signals(number)
+        if self.alone:
+            self.model.stop_training = True
+
+    def _restore(self):
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if self.on_any_worker(self.received is not None):
+            self.received = self.received or signal.SIGTERM  # Another worker's signal.
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        self._restore()

@@ -1,0 +1,42 @@
+"""All uses of what Keras keeps private, in one place.
+
+Checked against Keras 3.15.1, which requirements.txt pins: read this file again before another
+version, and run its tests.
+"""
+
+from collections.abc import Iterable
+
+import keras
+
+CHECKED_VERSION = "3.15.1"
+
+
+class BuiltModel(keras.Model):
+    """A model whose networks are built before `fit`.
+
+    Keras would trace a step to build them, which fails where several workers train together.
+    """
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        pass
+
+
+class ReducedGradientsOptimizer(keras.optimizers.Optimizer):
+    """An optimizer whose gradients are means over the replicas already.
+
+    Keras would add the replicas' gradients up.
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+
+def adam_moments(optimizer: keras.optimizers.Adam, variable: keras.Variable) -> tuple:
+    """Adam's first and second moment of a variable, as `keras.Variable`s."""
+    index = optimizer._get_variable_index(variable)
+    return optimizer._momentums[index], optimizer._velocities[index]
+
+
+def all_layers(network: keras.layers.Layer) -> Iterable[keras.layers.Layer]:
+    """A network's layers, those within layers too."""
+    return network._flatten_layers()

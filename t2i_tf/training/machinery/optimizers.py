@@ -1,0 +1,81 @@
+"""Adam in one pass over the weights, and schedules of its learning rate."""
+
+import keras
+import tensorflow as tf
+
+from t2i_tf.training.machinery.keras_internals import ReducedGradientsOptimizer, adam_moments
+
+
+@keras.saving.register_keras_serializable("t2i_tf")
+class FusedAdam(ReducedGradientsOptimizer, keras.optimizers.Adam):
+    """Keras' Adam by TensorFlow's own operation, where Keras takes ten, each over all weights.
+
+    Under a strategy every replica gives it the same gradients, see `replicas.mean`.
+
+    Raises:
+        ValueError: `amsgrad` is asked for, which the operation lacks.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.001,
+        **kwargs,
+    ):
+        if kwargs.get("amsgrad"):
+            raise ValueError("FusedAdam has no amsgrad: use keras.optimizers.Adam")
+        super().__init__(learning_rate, **kwargs)
+
+    def update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
+        dtype = variable.dtype
+        first_moment, second_moment = adam_moments(self, variable)
+        beta_1, beta_2, epsilon = (
+            tf.constant(value, dtype) for value in (self.beta_1, self.beta_2, self.epsilon)
+        )
+        step = tf.cast(self.iterations + 1, dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=first_moment.value.handle,
+            v=second_moment.value.handle,
+            beta1_power=beta_1**step,
+            beta2_power=beta_2**step,
+            lr=tf.cast(learning_rate, dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=epsilon,
+            grad=tf.cast(gradient, dtype),
+        )
+
+
+@keras.saving.register_keras_serializable("t2i_tf")
+class FlooredSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Another schedule that never falls below `floor`."""
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, floor: float):
+        self.schedule = schedule
+        self.floor = floor
+
+    def __call__(self, step):
+        return keras.ops.maximum(self.schedule(step), self.floor)
+
+    def get_config(self):
+        return {"schedule": self.schedule, "floor": self.floor}
+
+
+@keras.saving.register_keras_serializable("t2i_tf")
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Constant up to step `start`, then in a straight line to zero at step `end`."""
+
+    def __init__(self, learning_rate: float, start: int, end: int):
+        self.learning_rate = learning_rate
+        self.start = start
+        self.end = end
+
+    def __call__(self, step):
+        step = keras.ops.cast(step, keras.config.floatx())
+        left = (self.end - step) / max(self.end - self.start, 1)
+        return self.learning_rate * keras.ops.clip(left, 0.0, 1.0)
+
+    def get_config(self):
+        return {"learning_rate": self.learning_rate, "start": self.start, "end": self.end}

@@ -1,0 +1,196 @@
+"""The options of GAN training, and all checks of a config before anything else is read."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+from ml_collections import ConfigDict
+
+from data_pipeline.support.errors import UserError
+from t2i_tf.networks.discriminator import Discriminator
+from t2i_tf.networks.generator import Generator
+from t2i_tf.networks.image_encoder import KINDS
+from t2i_tf.networks.text_encoder import TextEncoder
+from t2i_tf.training.diffaugment import POLICIES
+from t2i_tf.training.losses import LOSSES
+from t2i_tf.training.repeats import EVERY
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+
+
+@dataclasses.dataclass(frozen=True)
+class GanOptions:
+    """How a GAN learns: the section `loss` of its config.
+
+    Attributes:
+        damsm_weight: lambda, the weight of the matching losses of the last stage's image; 0 leaves
+            them out.
+        damsm_warmup_steps: Steps over which lambda rises from 0.
+        kl_weight: Weight of the conditioning augmentation's KL divergence.
+        adversarial_loss: `"cross_entropy"` or `"hinge"`, see `discriminator_loss`.
+        gradient_penalty: Weight of the matching-aware gradient penalty on real images with their
+            sentences (Tao et al., 2022, DF-GAN, eq. 2); 0 leaves it out.
+        r1_penalty: Weight of the R1 penalty on real images; 0 leaves it out.
+        diffaugment: What is done to all images that discriminators see, see `diffaugment`; DAMSM
+            sees them as they are.
+        generator_steps: Steps of the generator after one of the discriminators, each with its own
+            noise.
+        diversity_weight: Weight of the pull apart of images of one caption (Yang et al., 2019,
+            diversity-sensitive GAN, eq. 4), measured on a quarter of the batch; 0 leaves it out.
+        diversity_limit: Mean absolute difference, per unit of noise, past which images are not
+            pulled further apart (the paper's tau).
+        ema_decay: Decay of the average of the generator's weights; the first steps use
+            (1 + step) / (10 + step) if that is smaller.
+
+    Raises:
+        ValueError: An option is out of its range.
+    """
+
+    damsm_weight: float
+    damsm_warmup_steps: int
+    kl_weight: float
+    adversarial_loss: str
+    gradient_penalty: float
+    r1_penalty: float
+    diffaugment: tuple[str, ...]
+    generator_steps: int
+    diversity_weight: float
+    diversity_limit: float
+    ema_decay: float
+
+    def __post_init__(self):
+        object.__setattr__(self, "diffaugment", tuple(self.diffaugment))
+        if self.adversarial_loss not in LOSSES:
+            raise ValueError(
+                f"adversarial_loss must be one of {LOSSES}, got {self.adversarial_loss!r}"
+            )
+        if unknown := [name for name in self.diffaugment if name not in POLICIES]:
+            raise ValueError(f"diffaugment must be of {tuple(POLICIES)}, got {unknown[0]!r}")
+        if self.generator_steps < 1:
+            raise ValueError(f"generator_steps must be at least 1, got {self.generator_steps}")
+        if not 0.0 <= self.ema_decay < 1.0:
+            raise ValueError(f"ema_decay must be at least 0 and below 1, got {self.ema_decay}")
+        for name in ("damsm_weight", "damsm_warmup_steps", "kl_weight", "gradient_penalty"):
+            _at_least_0(name, getattr(self, name))
+        for name in ("r1_penalty", "diversity_weight", "diversity_limit"):
+            _at_least_0(name, getattr(self, name))
+
+
+def _at_least_0(name, value):
+    if not value >= 0:
+        raise ValueError(f"{name} must be at least 0, got {value}")
+
+
+def gan_options(config: ConfigDict) -> GanOptions:
+    """The options in a config's section `loss`.
+
+    Raises:
+        UserError: One is missing, unknown or out of its range.
+    """
+    try:
+        return GanOptions(**config.loss)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UserError(f"the config's section loss: {error}") from error
+
+
+def check(config: ConfigDict, replicas: int = 1) -> None:
+    """Checks a whole config, before data or weights are read.
+
+    Args:
+        config: Of a DAMSM or of a GAN, which has a section `generator`.
+        replicas: How many train together.
+
+    Raises:
+        UserError: A value is out of its range, or two do not fit together.
+    """
+    options = gan_options(config) if "generator" in config else None
+    try:
+        _check_networks(config)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise UserError(f"the config does not fit: {str(error).splitlines()[0]}") from error
+    _check_training(config.train)
+    if config.data.max_words < 1:
+        raise UserError(f"data.max_words={config.data.max_words} must be at least 1")
+    _check_replicas(config.train, options, replicas)
+
+
+def _check_networks(config):
+    """Makes the networks without their weights, which tells what they do not know."""
+    TextEncoder(2, **config.text_encoder)
+    if config.image_encoder.kind not in KINDS:
+        raise ValueError(
+            f"image_encoder.kind must be one of {KINDS}, got {config.image_encoder.kind!r}"
+        )
+    if "generator" not in config:
+        return
+    sizes = Generator(**config.generator).image_sizes
+    for size in sizes:
+        Discriminator(size, **config.discriminator)
+    if config.data.image_size != sizes[-1]:
+        raise ValueError(
+            f"data.image_size={config.data.image_size}, but the last of generator.stages="
+            f"{config.generator.stages} draws {sizes[-1]} px"
+        )
+
+
+def _check_training(train):
+    least = {"batch_size": 2, "steps": 1, "steps_per_checkpoint": 1}
+    least |= {"steps_per_execution": 1, "checkpoints_per_sample": 1}
+    for name in train:
+        if train[name] < least.get(name, train[name]):
+            raise UserError(f"train.{name}={train[name]} must be at least {least[name]}")
+        if name.endswith("learning_rate") and not train[name] >= 0:
+            raise UserError(f"train.{name}={train[name]} must be at least 0")
+    for part, whole in (
+        ("steps_per_checkpoint", "steps"),
+        ("steps_per_execution", "steps_per_checkpoint"),
+    ):
+        if train[whole] % train[part]:
+            raise UserError(
+                f"train.{whole}={train[whole]} is no multiple of train.{part}={train[part]}"
+            )
+    if train.precision not in PRECISIONS:
+        raise UserError(f"train.precision={train.precision} must be one of {', '.join(PRECISIONS)}")
+
+
+def _check_replicas(train, options, replicas):
+    # Captions are compared with those of the batch's other pictures.
+    if train.batch_size < 2 * replicas:
+        raise UserError(f"train.batch_size={train.batch_size} must be at least {2 * replicas}")
+    if train.batch_size % replicas:
+        raise UserError(
+            f"train.batch_size={train.batch_size} is no multiple of {replicas} replicas"
+        )
+    if replicas == 1:
+        return
+    rows = train.batch_size // replicas
+    if options and options.diversity_weight and rows % EVERY:
+        raise UserError(
+            f"loss.diversity_weight takes replicas of a multiple of {EVERY} images, not "
+            f"{rows}: change train.batch_size={train.batch_size}"
+        )
+    one_only = {
+        "steps_per_execution": train.steps_per_execution > 1,
+        "precision": train.precision == "mixed_float16",
+        "jit_compile": train.jit_compile and not tf.config.list_physical_devices("GPU"),
+    }
+    for name in (name for name, wanted in one_only.items() if wanted):
+        raise UserError(f"train.{name}={train[name]} does not work with {replicas} replicas")
+
+
+def differences(old: Mapping, new: Mapping, prefix: str = "") -> set[str]:
+    """Dotted names of the values in which two nested configs differ; tuples equal lists."""
+    changed = set()
+    for key in old.keys() | new.keys():
+        name = f"{prefix}{key}"
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            changed |= differences(a, b, f"{name}.")
+        elif _plain(a) != _plain(b):
+            changed.add(name)
+    return changed
+
+
+def _plain(value):
+    is_sequence = isinstance(value, Sequence) and not isinstance(value, str)
+    return list(value) if is_sequence else value

@@ -1,0 +1,242 @@
+"""A training run: its folder, its data, its way through the steps, and how it resumes."""
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+from ml_collections import ConfigDict
+
+from data_pipeline.dataset import Split
+from data_pipeline.support.errors import UserError
+from data_pipeline.support.progress import Progress
+from data_pipeline.support.scratch import locked
+from t2i_tf.models import model_directory
+from t2i_tf.training.callbacks import (
+    Board,
+    DiscriminatorWatch,
+    IntervalEnd,
+    MetricsWriter,
+    Profile,
+    StopOnSignal,
+    StopWhenNotFinite,
+    TrainingProgress,
+    Watcher,
+)
+from t2i_tf.training.callbacks.base import writing
+from t2i_tf.training.machinery import replicas
+from t2i_tf.training.machinery.checkpoints import Checkpointer
+from t2i_tf.training.options import GanOptions, differences
+from t2i_tf.training.trainer import Trainer
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training run.
+
+    Attributes:
+        config: Its resolved config, checked.
+        workdir: Its folder.
+        split: What it trains on.
+        profile: First and last step to trace, counted from 1 where this process begins, or None.
+    """
+
+    config: ConfigDict
+    workdir: Path
+    split: Split
+    profile: Sequence[str] | None = None
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[None]:
+        """Makes the folder, or checks that it holds this very run; seeds the initial weights.
+
+        No other process can train in the folder meanwhile.
+
+        Raises:
+            UserError: The folder holds a run of another config, one that trains right now, or
+                cannot be made.
+        """
+        try:
+            self.workdir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{self.workdir} cannot be made: {error.strerror}") from error
+        path = self.workdir / model_directory.CONFIG
+        if path.exists():
+            before = _in_todays_sections(model_directory.read_config(path).to_dict())
+            changed = differences(before, self.config.to_dict()) - {"train.steps"}
+            if changed:
+                raise UserError(
+                    f"{self.workdir} holds a run of another config (it differs in "
+                    f"{', '.join(sorted(changed))}); choose another folder"
+                )
+        keras.utils.set_random_seed(self.config.seed)
+        tf.config.experimental.enable_op_determinism()
+        with contextlib.ExitStack() as stack:
+            if replicas.is_first_worker():
+                stack.enter_context(locked(self.workdir, self.workdir))
+            yield
+
+    def fit(
+        self,
+        trainer: Trainer,
+        export: Callable[[int], None],
+        make_watchers: Callable[[Board], Sequence[Watcher]],
+    ) -> None:
+        """Trains to `config.train.steps`, going on from the last checkpoint.
+
+        Args:
+            trainer: Compiled.
+            export: Called with the step after each checkpoint; writes the model directory.
+            make_watchers: Makes what looks at the model at the end of intervals.
+
+        Raises:
+            UserError: A figure became NaN, the disk is full, there are no such steps to trace, or
+                another worker ended or is at another step.
+            SystemExit: A signal asked to stop; the step is saved.
+        """
+        train = self.config.train
+        checkpointer = Checkpointer(self.workdir / "checkpoints", trainer.parts)
+        start = checkpointer.restore()
+        self._agree(start)
+        traced = self._steps_to_trace(train.steps - start) if start < train.steps else None
+        if replicas.is_first_worker():
+            with writing(self.workdir):
+                path = self.workdir / model_directory.CONFIG
+                model_directory.write_config(path, self.config)
+        if start:
+            print(f"{self.workdir}: going on from step {start}")
+        if start >= train.steps:
+            print(f"{self.workdir}: already trained for {start} steps")
+            if replicas.is_first_worker():
+                export(start)
+            return
+
+        def save(step):
+            with writing(self.workdir / "checkpoints"):
+                checkpointer.save(step)
+            with writing(self.workdir / "model"):
+                export(step)
+
+        alone = replicas.worker()[1] == 1
+        stop = StopOnSignal(start, replicas.any_worker, alone)
+        callbacks = [stop]
+        with Progress(train.steps, "steps", start=start) as progress:
+            if replicas.is_first_worker():
+                callbacks += self._first_workers(trainer, start, progress, make_watchers, save)
+                if traced:
+                    callbacks.append(Profile(self.workdir, *traced))
+            self._fit(trainer, start, callbacks)
+        if stop.received:
+            step, name = stop.step, stop.received.name
+            print(f"{name}: saved step {step}; the same command goes on from it", file=sys.stderr)
+            raise SystemExit(128 + stop.received)
+
+    def _first_workers(self, trainer, start, progress, make_watchers, save):
+        """The callbacks that write and show; the first worker alone has them."""
+        board = Board(self.workdir)
+        board.hparams(self.config.to_dict())
+        finite = StopWhenNotFinite(start, self.workdir)
+        interval_end = IntervalEnd(
+            start,
+            self.config.train.batch_size,
+            watchers=make_watchers(board),
+            checks=[finite.check, DiscriminatorWatch(board, start).check],
+            report=MetricsWriter(board, start, trainer.name).write,
+            save=save,
+        )
+        return [TrainingProgress(progress, start, trainer.shown), finite, interval_end]
+
+    def _fit(self, trainer, step, callbacks):
+        """Calls Keras' `fit`, an interval an epoch."""
+        train = self.config.train
+        interval = train.steps_per_checkpoint
+        while step < train.steps:
+            # A run that a signal stopped within an interval first does the rest of that one.
+            rest = interval - step % interval
+            epoch = step // interval
+            epochs = train.steps // interval if rest == interval else epoch + 1
+            with self._together():
+                trainer.fit(
+                    self._batches(trainer.image_sizes, step),
+                    initial_epoch=epoch,
+                    epochs=epochs,
+                    steps_per_epoch=rest,
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=callbacks,
+                )
+            if trainer.stop_training:
+                return
+            step = epochs * interval
+
+    def _batches(self, image_sizes, step):
+        """The training batches from a step on, each replica's part of them under a strategy."""
+        train, data, strategy = self.config.train, self.config.data, tf.distribute.get_strategy()
+        worker, workers = replicas.worker()
+        rows = train.batch_size // workers
+
+        def of_worker(_):
+            return self.split.train_batches(
+                batch_size=train.batch_size // replicas.count(),
+                image_sizes=image_sizes,
+                max_words=data.max_words,
+                seed=self.config.seed,
+                start=step * train.batch_size,
+                share=(worker * rows, rows, train.batch_size),
+                flip=data.flip,
+                crop_jitter=data.crop_jitter,
+                exchange_words=data.exchange_words,
+            )
+
+        if replicas.count() == 1:
+            return of_worker(None)
+        return strategy.distribute_datasets_from_function(of_worker)
+
+    def _agree(self, step):
+        """Ends all workers unless they have restored the same step."""
+        first_workers_step = replicas.first_workers(step)
+        if replicas.any_worker(step != first_workers_step):
+            raise UserError(
+                f"{self.workdir}: this worker is at step {step}, the first at step "
+                f"{first_workers_step}, and they must agree: give all workers one --workdir, where "
+                "each sees the same checkpoints"
+            )
+
+    @contextlib.contextmanager
+    def _together(self):
+        """Names what is wrong where another worker is gone."""
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if replicas.worker()[1] == 1:
+                raise
+            raise UserError(
+                f"{self.workdir}: the workers no longer train together, the one that ended first "
+                f"says why ({error.message.splitlines()[0]}); once all are started again they go "
+                "on from the last checkpoint"
+            ) from error
+
+    def _steps_to_trace(self, left):
+        if not self.profile:
+            return None
+        try:
+            first, last = map(int, self.profile)
+        except ValueError:
+            first, last = 0, 0
+        if not 1 <= first <= last <= left:
+            raise UserError(
+                f"profile {','.join(self.profile)}: give FIRST,LAST, two of the {left} steps that "
+                "are left, counted from 1"
+            )
+        return first, last
+
+
+def _in_todays_sections(config):
+    """A run's config with the GAN's options in `loss`, where they were in `train` at first."""
+    if "generator" in config and "loss" not in config:
+        names = [field.name for field in dataclasses.fields(GanOptions)]
+        config["loss"] = {name: config["train"].pop(name) for name in names}
+    return config

@@ -1,0 +1,120 @@
+"""The examples for phones: the Python twin against the package, and constants in all languages."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_pipeline.pixels import to_uint8
+from data_pipeline.tokenizer import tokenize
+from export.tflite import convert as tflite_convert
+from t2i_tf.models import captions, model_directory
+from t2i_tf.models.text_to_image import TokensToImage
+
+MOBILE = Path(tflite_convert.__file__).parent / "mobile"
+SCRIPT = MOBILE / "text_to_image.py"
+TEXT = "A small RED\ufffd\ufffdbird, with black wings & zorp"
+CAPTIONS = json.loads((MOBILE / "tokens.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def twin():
+    spec = importlib.util.spec_from_file_location("twin", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("caption, words", CAPTIONS)
+def test_nasty_captions(caption, words, twin):
+    assert tokenize(caption) == words
+    assert twin.tokenize(caption) == words
+
+
+def test_any_characters(twin, rng):
+    points = rng.integers(0, 0x110000, 200_000)
+    points = points[(points < 0xD800) | (points > 0xDFFF)]
+    points[::3] = rng.integers(0, 128, len(points[::3]))
+    for row in np.array_split(points, 5000):
+        text = "".join(map(chr, row))
+        assert twin.tokenize(text) == tokenize(text)
+
+
+PROGRAM = """
+import runpy, sys
+script, sys.argv[1:] = sys.argv[1], sys.argv[2:]
+runpy.run_path(script, run_name="__main__")
+print(sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def run_twin(folder, *arguments):
+    """Runs the script in a process of its own, away from the package; stderr without LiteRT's."""
+    arguments = [sys.executable, "-c", PROGRAM, str(SCRIPT), *map(str, arguments)]
+    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
+    errors = [line for line in done.stderr.splitlines() if not line.startswith("INFO:")]
+    return done.returncode, done.stdout, errors
+
+
+def test_twin_draws_keras_picture_without_tensorflow(phone, bundled, tmp_path):
+    code, output, errors = run_twin(
+        tmp_path,
+        f"--model={phone['float32'].path}",
+        f"--text={TEXT}",
+        "--seed=5",
+        "--output=bird.png",
+    )
+    assert code == 0, errors
+    loaded = set(re.findall(r"'(\w+)'", output))
+    assert "ai_edge_litert" in loaded
+    assert not loaded & {"tensorflow", "keras", "t2i_tf", "data_pipeline", "export", "absl"}
+    tokens = captions.encode([TEXT], bundled.vocabulary, 18).tokens
+    noise = np.random.default_rng(5).standard_normal((1, 32), np.float32)
+    network = TokensToImage(bundled.text_encoder, bundled.generator)
+    expected = to_uint8(network.from_noise(tokens, noise)["images"][-1]).numpy()[0]
+    picture = np.asarray(Image.open(tmp_path / "bird.png"))
+    assert picture.shape == expected.shape
+    assert np.abs(picture.astype(int) - expected).max() <= 1
+
+
+def test_twin_tells_what_is_wrong(phone, tmp_path):
+    (tmp_path / "text.tflite").write_text("no model")
+    for model, text, message in (
+        (phone["float32"].path, "zorp", "knows no word of 'zorp'"),
+        ("nothing.tflite", "a bird", "No such file"),
+        ("text.tflite", "a bird", "holds no vocabulary.txt"),
+    ):
+        code, _, errors = run_twin(tmp_path, f"--model={model}", f"--text={text}", "--output=o.png")
+        assert code == 1 and len(errors) == 1 and message in errors[0]
+    assert not (tmp_path / "o.png").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["text_to_image.py", "kotlin/TextToImage.kt", "swift/TextToImage.swift"]
+)
+def test_names_are_those_of_the_export(name, phone):
+    """The quoted strings of the constants, in every language."""
+    source = (MOBILE / name).read_text()
+    for constant in (tflite_convert.SIGNATURE, "tokens", "noise", "image"):
+        declared = rf'^(private )?(const val |let |)[\w, ]*= .*"{constant}"'
+        assert re.search(declared, source, re.MULTILINE), constant
+
+
+@pytest.mark.parametrize(
+    "name", ["text_to_image.py", "kotlin/Tokenizer.kt", "swift/Tokenizer.swift"]
+)
+def test_vocabulary_is_read_by_its_name(name):
+    declared = f'(?i)vocabulary(file)? = "{model_directory.VOCABULARY}"'
+    assert re.search(declared, (MOBILE / name).read_text())
+
+
+@pytest.mark.parametrize("name", ["kotlin/MainActivity.kt", "swift/ContentView.swift"])
+def test_apps_open_a_file_that_is_exported(name, phone):
+    named = re.findall(r"text_to_image_\w+", (MOBILE / name).read_text())
+    assert named and set(named) <= {row.path.stem for row in phone.values()}

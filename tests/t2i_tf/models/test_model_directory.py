@@ -1,0 +1,109 @@
+import json
+import shutil
+import types
+
+import numpy as np
+import pytest
+
+from data_pipeline.support.errors import UserError
+from t2i_tf.models import model_directory
+
+
+@pytest.fixture
+def copy(model_dir, tmp_path):
+    return shutil.copytree(model_dir, tmp_path / "copy")
+
+
+def test_saved_model_comes_back(small_model, model_dir):
+    loaded = model_directory.load(model_dir, need=("generator", "image_encoder"))
+    assert loaded.config == small_model.config
+    assert loaded.vocabulary.words == small_model.vocabulary.words
+    for name in model_directory.NETWORKS:
+        saved, read = getattr(small_model, name), getattr(loaded, name)
+        for one, other in zip(saved.get_weights(), read.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert (model_dir / model_directory.CARD).read_text(encoding="utf-8").startswith("# ")
+
+
+def test_only_what_is_needed_is_loaded(model_dir):
+    loaded = model_directory.load(model_dir, need=())
+    assert loaded.generator is None and loaded.image_encoder is None
+
+
+def test_workdir_stands_for_the_model_in_it(copy, tmp_path):
+    workdir = tmp_path / "workdir"
+    workdir.mkdir()
+    shutil.copy(copy / "config.json", workdir)
+    shutil.move(copy, workdir / "model")
+    assert model_directory.find(workdir) == workdir / "model"
+    assert model_directory.load(workdir, need=()).config.name == "small"
+
+
+def test_replacing_leaves_one_whole_directory(small_model, copy):
+    (copy / "image_encoder.weights.h5").write_text("old")
+    published = model_directory.ModelDirectory(
+        small_model.config,
+        small_model.vocabulary,
+        small_model.text_encoder,
+        None,
+        small_model.generator,
+    )
+    model_directory.save(copy, published, "# New\n")
+    assert [path.name for path in copy.parent.iterdir()] == ["copy"]
+    assert (copy / "README.md").read_text() == "# New\n"
+    assert not (copy / "image_encoder.weights.h5").exists()
+
+
+def test_a_full_disk_leaves_the_older_directory(small_model, copy, monkeypatch):
+    card = (copy / "README.md").read_text()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match="No space left on device"):
+        model_directory.save(copy, small_model, "# New\n")
+    assert (copy / "README.md").read_text() == card
+    model_directory.load(copy)
+
+
+def test_incomplete_directory_is_refused_by_name(copy):
+    (copy / "generator.weights.h5").unlink()
+    (copy / "vocabulary.txt").unlink()
+    with pytest.raises(UserError, match="lacks vocabulary.txt, generator.weights.h5$"):
+        model_directory.load(copy)
+
+
+def test_other_weights_are_refused(copy):
+    config = json.loads((copy / "config.json").read_text())
+    config["generator"]["filters"] = 16
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=r"generator\.weights\.h5 does not fit"):
+        model_directory.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "is no config"),
+        ('{"a": 1}', "does not describe a model: .*text_encoder"),
+        ('{"data": {"max_words": 6}, "text_encoder": {"cell": "x"}}', "does not describe a model"),
+    ],
+)
+def test_a_config_of_something_else_is_refused(text, message, copy):
+    (copy / "config.json").write_text(text)
+    with pytest.raises(UserError, match=f"config.json {message}"):
+        model_directory.load(copy)
+
+
+def test_damage_within_the_weights_is_told(copy, small_model, monkeypatch):
+    def fail(path):
+        raise RuntimeError("bad heap free list")  # What h5py raises where a few bytes are wrong.
+
+    monkeypatch.setattr(small_model.generator, "load_weights", fail)
+    with pytest.raises(UserError, match=r"generator\.weights\.h5 .*: bad heap free list"):
+        model_directory.load_weights(small_model.generator, copy)
+
+
+@pytest.mark.parametrize("name", ["text_encoder.weights.h5", "config.json"])
+def test_damaged_file_is_named(name, copy):
+    data = (copy / name).read_bytes()
+    (copy / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(UserError, match=name):
+        model_directory.load(copy)
