@@ -13,30 +13,28 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-
-def keras(path, caption, ids):
-    """The networks of a model directory as `t2i_tf.generate` runs them."""
-    import tensorflow as tf
-
-    from t2i_tf.models import model_directory
-    from t2i_tf.models.text_to_image import TextToImage, to_uint8
-
-    model = model_directory.load(path)
-    network = TextToImage(model.text_encoder, model.generator)
-    signature = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int64)]
-    last_stage = tf.function(
-        lambda tokens, seeds: to_uint8(network(tokens, seeds)["images"][-1]),
-        input_signature=signature,
-    )
-    return lambda batch: last_stage(np.tile(ids, (batch, 1)), np.arange(batch)).numpy()
+import data_pipeline  # noqa: F401 - it keeps TensorFlow's start-up lines from the terminal
 
 
-def saved_model(path, caption, ids):
-    """The signature `generate`."""
+def keras(path: str, caption: str, ids: np.ndarray) -> Callable[[int], object]:
+    """Draws with a model directory as `t2i_tf.generate` does."""
+    from t2i_tf.models.text_to_image import TextToImage
+
+    model = TextToImage.from_preset(path)
+
+    def draw(batch):
+        return list(model.draw(np.tile(ids, (batch, 1)), np.arange(batch), batch))
+
+    return draw
+
+
+def saved_model(path: str, caption: str, ids: np.ndarray) -> Callable[[int], object]:
+    """Draws with the signature `generate`."""
     import tensorflow as tf
 
     generate = tf.saved_model.load(path).signatures["generate"]
@@ -48,8 +46,8 @@ def saved_model(path, caption, ids):
     return draw
 
 
-def tflite(path, caption, ids):
-    """The file's only signature: token ids and noise of one picture."""
+def tflite(path: str, caption: str, ids: np.ndarray) -> Callable[[int], object]:
+    """Draws with the file's only signature, from token ids and noise of one picture."""
     from ai_edge_litert.interpreter import Interpreter
 
     run = Interpreter(model_path=path, num_threads=os.cpu_count()).get_signature_runner()
@@ -69,13 +67,14 @@ def tflite(path, caption, ids):
 FORMS = {"keras": keras, "saved_model": saved_model, "tflite": tflite}
 
 
-def peak_memory_mb():
-    """As `machine.peak_memory_mb`, which would count what the parent held before the start."""
+def peak_memory_mb() -> float:
+    """Measures as `machine.peak_memory_mb`, which would count what the parent held before."""
     status = Path("/proc/self/status").read_text()
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 2**10
 
 
-def main(form, path, caption, ids):
+def main(form: str, path: str, caption: str, ids: str) -> None:
+    """Answers each line on standard input."""
     draw = FORMS[form](path, caption, np.array(ids.split(","), "int32"))
     for line in sys.stdin:
         start = time.perf_counter()

@@ -16,47 +16,56 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict
 
-from benchmarks.flops import nominal_flops
+from benchmarks.flops import nominal_image_flops
 from benchmarks.machine import LargeConvolution
 from data_pipeline.support.errors import UserError, run
 from data_pipeline.vocabulary import END, Vocabulary
-from export.saved_model import export as saved_model
-from export.tflite import export as tflite
+from export import saved_model, tflite
 from t2i_tf.models import model_directory
-from t2i_tf.models.text_to_image import TextToImage
 from t2i_tf.networks import build
+from t2i_tf.training.flags import define_config
 
 VARIANTS = ("keras", "saved_model", *(f"tflite_{name}" for name in tflite.VARIANTS))
-
-CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, a file in configs/.")
-MODEL_DIR = flags.DEFINE_string("model_dir", None, "A model to draw with instead.")
-BATCH = flags.DEFINE_list("batch", ["1", "8"], "Images a call.")
-STEPS = flags.DEFINE_integer("steps", 20, "Timed calls of each.", 2)
-VARIANT = flags.DEFINE_list("variants", list(VARIANTS), f"Of {', '.join(VARIANTS)}.")
 
 VOCABULARY, WARM_UP = 5450, 3
 ROOT = Path(__file__).parents[1]
 
 
-def main(_):
-    if bool(CONFIG.value) == bool(MODEL_DIR.value):
+def define_flags() -> None:
+    """Defines the command's flags."""
+    define_config()
+    flags.DEFINE_string("model_dir", None, "A model to draw with instead.")
+    flags.DEFINE_list("batch", ["1", "8"], "Images a call.")
+    flags.DEFINE_integer("steps", 20, "Timed calls of each.", 2)
+    flags.DEFINE_list("variants", list(VARIANTS), f"Of {', '.join(VARIANTS)}.")
+
+
+def main(_: list[str]) -> None:
+    """Measures the variants and prints a line for each."""
+    options = flags.FLAGS
+    if bool(options.config) == bool(options.model_dir):
         raise UserError("give either --config=<a preset> or --model_dir=<a model>")
-    if unknown := set(VARIANT.value) - set(VARIANTS):
+    if unknown := set(options.variants) - set(VARIANTS):
         raise UserError(f"--variants: {', '.join(unknown)} is none of {', '.join(VARIANTS)}")
-    if not all(batch.isdecimal() and int(batch) for batch in BATCH.value):
-        raise UserError(f"--batch={','.join(BATCH.value)}: give numbers of images, with commas")
+    if not all(batch.isdecimal() and int(batch) for batch in options.batch):
+        raise UserError(f"--batch={','.join(options.batch)}: give numbers of images, with commas")
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        directory = MODEL_DIR.value or random_model(folder / "model", CONFIG.value)
-        results = measure(Path(directory).resolve(), folder)
+        if options.model_dir:
+            directory = model_directory.find(options.model_dir).resolve()
+        else:
+            directory = random_model(folder / "model", options.config)
+        variants = [variant for variant in VARIANTS if variant in options.variants]
+        paths = files(directory, folder, variants)
+        results = measure(directory, paths, list(map(int, options.batch)), options.steps)
     for result in results:
         memory = result.pop("memory_mb")
         print(
@@ -70,7 +79,7 @@ def main(_):
         print(json.dumps(result))
 
 
-def random_model(directory, config):
+def random_model(directory: Path, config: ConfigDict) -> Path:
     """Writes a model directory of a preset's networks as they are before training."""
     keras.utils.set_random_seed(config.seed)
     vocabulary = Vocabulary([END, *(f"word{i}" for i in range(1, VOCABULARY))])
@@ -82,21 +91,30 @@ def random_model(directory, config):
     return directory
 
 
-def measure(directory, folder):
-    """A dict of figures for each variant and batch, in seconds and MB."""
+def measure(
+    directory: Path, paths: dict[str, Path], batches: list[int], steps: int
+) -> list[dict[str, str | float]]:
+    """Times every variant; returns a dict of figures for each and each batch, in seconds and MB.
+
+    Args:
+        directory: The model.
+        paths: Where each variant lies.
+        batches: Images a call.
+        steps: Timed calls of each.
+    """
     model = model_directory.load(directory)
     caption = " ".join(model.vocabulary.words[1 : 1 + model.config.data.max_words])
     ids = ",".join(map(str, model.vocabulary.encode(caption)[0]))
-    image_flops = flops(model)
+    image_flops = nominal_image_flops(model.config, model.text_encoder)
     convolution = LargeConvolution()
     results, rates = [], []
-    for variant, path in files(directory, folder).items():
+    for variant, path in paths.items():
         form = variant.split("_")[0] if variant.startswith("tflite") else variant
         with answering(form, str(path), caption, ids) as draw:
-            for batch in map(int, ["1"] if form == "tflite" else BATCH.value):
+            for batch in [1] if form == "tflite" else batches:
                 for _ in range(WARM_UP):
                     draw(batch)
-                turns = [(draw(batch), convolution.rate()) for _ in range(STEPS.value)]
+                turns = [(draw(batch), convolution.rate()) for _ in range(steps)]
                 seconds = [answer["seconds"] for answer, _ in turns]
                 median = statistics.median(seconds)
                 peak = statistics.median(rate for _, rate in turns)
@@ -120,29 +138,20 @@ def measure(directory, folder):
     return results
 
 
-def files(directory, folder):
-    """Where each variant that was asked for lies, exported into `folder`."""
-    found = {"keras": model_directory.find(directory)}
-    if "saved_model" in VARIANT.value:
+def files(directory: Path, folder: Path, variants: list[str]) -> dict[str, Path]:
+    """Exports the variants into `folder`; returns where each lies."""
+    found = {"keras": directory}
+    if "saved_model" in variants:
         found["saved_model"] = saved_model.export(directory, folder / "saved_model")
-    wanted = [name for name in tflite.VARIANTS if f"tflite_{name}" in VARIANT.value]
+    wanted = [name for name in tflite.VARIANTS if f"tflite_{name}" in variants]
     if wanted:
         for file in tflite.export(directory, folder / "tflite", wanted):
             found[f"tflite_{file.variant}"] = file.path
-    return {variant: found[variant] for variant in VARIANTS if variant in VARIANT.value}
+    return {variant: found[variant] for variant in variants}
 
 
-def flops(model):
-    """Operations of one image, counted as `benchmarks.flops` does."""
-    network = TextToImage(model.text_encoder, model.generator)
-    tokens = tf.ones([1, model.config.data.max_words], tf.int32)
-    noise = tf.zeros([1, model.generator.noise_dim])
-    return nominal_flops(lambda *inputs: network.from_noise(*inputs)["images"][-1], tokens, noise)
-
-
-def size(path):
-    """Bytes of a file, or of what drawing needs of a folder."""
-    path = Path(path)
+def size(path: Path) -> int:
+    """Counts the bytes of a file, or of the files in a folder that drawing needs."""
     if path.is_file():
         return path.stat().st_size
     networks = [model_directory.weights_file(path, name) for name in ("text_encoder", "generator")]
@@ -154,8 +163,8 @@ def size(path):
 
 
 @contextlib.contextmanager
-def answering(*arguments):
-    """A function from a batch size to what a process of `benchmarks.drawing` answers."""
+def answering(*arguments: str) -> Iterator[Callable[[int], dict[str, float]]]:
+    """Starts `benchmarks.drawing`; gives a function from a batch size to the answer."""
     process = subprocess.Popen(
         [sys.executable, ROOT / "benchmarks" / "drawing.py", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -174,5 +183,10 @@ def answering(*arguments):
         yield draw
 
 
+def command() -> None:
+    """The command line."""
+    run(main, define_flags)
+
+
 if __name__ == "__main__":
-    run(main)
+    command()

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict
 from PIL import Image
 
 from benchmarks.machine import peak_memory_mb
@@ -27,27 +27,33 @@ from data_pipeline.pictures import stored_jpeg
 from data_pipeline.support.errors import run
 from data_pipeline.vocabulary import END, Vocabulary
 from t2i_tf.networks.generator import Generator
-from t2i_tf.training import loop as training
-
-CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, a file in configs/.")
-BATCH = flags.DEFINE_integer("batch", None, "Images a batch; the config's if left out.", 2)
-DATA_DIR = flags.DEFINE_string("data_dir", None, "Built data set to read instead.")
-ROUNDS = flags.DEFINE_integer("rounds", 7, "Timed turns of each.", 1)
-IMAGES = flags.DEFINE_integer("images", 600, "Images of a turn, at the least.", 1)
+from t2i_tf.training.flags import define_config
 
 RECORDS, CAPTIONS, VOCABULARY = 256, 10, 5450
 
 
-def main(_):
-    config = CONFIG.value.copy_and_resolve_references()
-    if BATCH.value is not None:
-        config.train.batch_size = BATCH.value
+def define_flags() -> None:
+    """Defines the command's flags."""
+    define_config()
+    flags.mark_flag_as_required("config")
+    flags.DEFINE_integer("batch", None, "Images a batch; the config's if left out.", 2)
+    flags.DEFINE_string("data_dir", None, "Built data set to read instead.")
+    flags.DEFINE_integer("rounds", 7, "Timed turns of each.", 1)
+    flags.DEFINE_integer("images", 600, "Images of a turn, at the least.", 1)
+
+
+def main(_: list[str]) -> None:
+    """Measures the preset's stream and prints the figures."""
+    options = flags.FLAGS
+    config = options.config.copy_and_resolve_references()
+    if options.batch is not None:
+        config.train.batch_size = options.batch
     image_sizes = Generator(**config.generator).image_sizes
     with tempfile.TemporaryDirectory() as folder:
-        if DATA_DIR.value is None:
+        if options.data_dir is None:
             write_photographs(Path(folder), config, image_sizes[-1])
-        split = Split(DATA_DIR.value or folder, "train")
-    figures = measure(split, config, image_sizes)
+        split = Split(options.data_dir or folder, "train")
+    figures = measure(split, config, options.rounds, options.images)
     print(f"{config.name}, batch {figures['batch']}, images of {image_sizes[-1]} px")
     print(f"  training stream     {figures['images_per_second']:.0f} images a second")
     print(f"  bare JPEG decoder   {figures['decoder_images_per_second']:.0f} images a second")
@@ -56,13 +62,28 @@ def main(_):
     print(json.dumps(figures))
 
 
-def measure(split, config, image_sizes):
-    """Figures by name, in seconds and MB."""
+def measure(split: Split, config: ConfigDict, rounds: int, images: int) -> dict:
+    """Times both; returns figures by name, in seconds and MB.
+
+    Args:
+        split: What is read.
+        config: How it is read.
+        rounds: Timed turns of each.
+        images: Images of a turn, at the least.
+    """
     batch = config.train.batch_size
-    batches = -(-IMAGES.value // batch)
-    stream = training.batches(split, config, image_sizes, 0)
+    batches = -(-images // batch)
+    stream = split.train_batches(
+        batch_size=batch,
+        image_sizes=Generator(**config.generator).image_sizes,
+        max_words=config.data.max_words,
+        seed=config.seed,
+        flip=config.data.flip,
+        crop_jitter=config.data.crop_jitter,
+        exchange_words=config.data.exchange_words,
+    )
     rates = {"stream": [], "decoder": []}
-    for turn in range(ROUNDS.value + 1):  # The first one warms up.
+    for turn in range(rounds + 1):  # The first one warms up.
         for name, dataset in (("stream", stream), ("decoder", decoded(split, batch))):
             seconds = time_of(dataset, batches)
             if turn:
@@ -79,8 +100,8 @@ def measure(split, config, image_sizes):
     }
 
 
-def decoded(split, batch):
-    """The split's records over and over, parsed and their JPEGs decoded, in parallel."""
+def decoded(split: Split, batch: int) -> tf.data.Dataset:
+    """Reads the split's records over and over, parsed and their JPEGs decoded, in parallel."""
     records = [row["image"] for row in split.examples()]
     return (
         tf.data.Dataset.from_tensor_slices(records)
@@ -91,8 +112,8 @@ def decoded(split, batch):
     )
 
 
-def time_of(dataset, batches):
-    """Seconds for so many batches, the first one, which fills the buffers, left out."""
+def time_of(dataset: tf.data.Dataset, batches: int) -> float:
+    """Times so many batches in seconds, after one that fills the buffers."""
     iterator = iter(dataset)
     next(iterator)
     start = time.perf_counter()
@@ -101,8 +122,8 @@ def time_of(dataset, batches):
     return time.perf_counter() - start
 
 
-def write_photographs(folder, config, image_size):
-    """A built data set of pictures with a 1/f spectrum and captions of random words."""
+def write_photographs(folder: Path, config: ConfigDict, image_size: int) -> None:
+    """Writes a built data set of pictures with a 1/f spectrum and captions of random words."""
     rng = np.random.default_rng(0)
     vocabulary = Vocabulary([END, *(f"word{i}" for i in range(1, VOCABULARY))])
     vocabulary.save(folder / tfrecord.VOCABULARY_FILE)
@@ -135,10 +156,10 @@ def write_photographs(folder, config, image_size):
     ).save(folder)
 
 
-def photograph(rng, side):
-    """A random uint8 picture `[side, side, 3]` whose amplitudes fall with 1/f, as photographs' do.
+def photograph(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Makes a random picture whose amplitudes fall with 1/f, as photographs' do.
 
-    Its colour channels are alike by nine tenths.
+    It is uint8 `[side, side, 3]`. Its colour channels are alike by nine tenths.
     """
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(side), np.fft.rfftfreq(side), indexing="ij"))
     frequency[0, 0] = np.inf
@@ -149,6 +170,10 @@ def photograph(rng, side):
     return np.moveaxis(image, 0, -1).clip(0, 255).astype(np.uint8)
 
 
+def command() -> None:
+    """The command line."""
+    run(main, define_flags)
+
+
 if __name__ == "__main__":
-    flags.mark_flag_as_required("config")
-    run(main)
+    command()

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 
 import grpc
@@ -41,7 +42,7 @@ class Server:
         grpc_port: Where gRPC answers.
     """
 
-    def __init__(self, saved_model_dir, *flags):
+    def __init__(self, saved_model_dir: str | Path, *flags: str):
         self._command = [
             *(sys.executable, "-m", "export.serve"),
             f"--saved_model_dir={saved_model_dir}",
@@ -69,12 +70,12 @@ class Server:
 
 @dataclasses.dataclass
 class Tally:
-    """What clients saw.
+    """Counts the answers that clients got.
 
     Attributes:
         right: Answers with the expected picture.
         latencies: Seconds of each.
-        problems: What else happened, and how often.
+        problems: Everything else that happened, and how often.
         versions: Which versions answered (gRPC says it).
         seconds: From the first request to the last answer.
     """
@@ -85,7 +86,7 @@ class Tally:
     versions: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     seconds: float = 0.0
 
-    def note(self, seconds, fault):
+    def note(self, seconds: float, fault: str) -> None:
         """Counts an answer; `fault` says what is wrong with it, or is empty."""
         if fault:
             self.problems[fault] += 1
@@ -102,7 +103,7 @@ class Expected:
         captions: Texts, each with its row as seed.
     """
 
-    def __init__(self, version_dir, captions=CAPTIONS):
+    def __init__(self, version_dir: str | Path, captions: Sequence[str] = CAPTIONS):
         self.captions = captions
         signatures = tf.saved_model.load(str(version_dir)).signatures
         self.files, self.images = [], []
@@ -112,17 +113,19 @@ class Expected:
             seeds = tf.constant([seed], tf.int64)
             self.images.append(signatures["generate"](text=text, seed=seeds)["image"].numpy()[0])
 
-    def fault_of_file(self, row, answer):
-        """What is wrong with a caption's PNG file, if anything."""
+    def fault_of_file(self, row: int, answer: bytes) -> str:
+        """Tells what is wrong with a caption's PNG file, if anything."""
         same = answer == self.files[row] or _near(_decode(answer), _decode(self.files[row]))
         return "" if same else "another picture"
 
-    def fault_of_image(self, row, answer):
-        """What is wrong with the image of a caption and its seed, if anything."""
+    def fault_of_image(self, row: int, answer: np.ndarray) -> str:
+        """Tells what is wrong with the image of a caption and its seed, if anything."""
         return "" if _near(answer, self.images[row]) else "another picture"
 
 
-async def rest_client(server, expected, stop, row, tally):
+async def rest_client(
+    server: Server, expected: Expected, stop: asyncio.Event, row: int, tally: Tally
+) -> None:
     """Asks for PNG files by REST on one connection, until `stop` is set."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.rest_port)
     while not stop.is_set():
@@ -143,7 +146,13 @@ async def rest_client(server, expected, stop, row, tally):
     writer.close()
 
 
-async def post(reader, writer, name, body, method="predict"):
+async def post(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    name: str,
+    body: bytes,
+    method: str = "predict",
+) -> tuple[int, bytes]:
     """Sends one request on an open connection; returns status and body."""
     head = f"POST /v1/models/{name}:{method} HTTP/1.1\r\nHost: test\r\n"
     writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
@@ -151,15 +160,17 @@ async def post(reader, writer, name, body, method="predict"):
     return await answer_on(reader)
 
 
-async def answer_on(reader):
+async def answer_on(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     """Reads one answer: status and body."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     size = int(re.search(r"(?i)content-length: (\d+)", head)[1])
     return int(head.split(None, 2)[1]), await reader.readexactly(size)
 
 
-def predict_request(name, signature="generate", **inputs):
-    """A gRPC request of one signature."""
+def predict_request(
+    name: str, signature: str = "generate", **inputs: object
+) -> predict_pb2.PredictRequest:
+    """Makes a gRPC request of one signature."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name, request.model_spec.signature_name = name, signature
     for key, values in inputs.items():
@@ -167,7 +178,9 @@ def predict_request(name, signature="generate", **inputs):
     return request
 
 
-async def grpc_client(server, expected, stop, row, tally):
+async def grpc_client(
+    server: Server, expected: Expected, stop: asyncio.Event, row: int, tally: Tally
+) -> None:
     """Asks for images by gRPC on one connection, until `stop` is set."""
     options = [("grpc.use_local_subchannel_pool", 1)]  # A connection of its own.
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}", options) as channel:
@@ -189,7 +202,13 @@ async def grpc_client(server, expected, stop, row, tally):
             tally.versions[answer.model_spec.version.value] += 1
 
 
-async def load(server, expected, seconds, clients, beside=()):
+async def load(
+    server: Server,
+    expected: Expected,
+    seconds: float,
+    clients: dict[str, int],
+    beside: Sequence[Coroutine] = (),
+) -> tuple[dict[str, Tally], list]:
     """Runs clients at once.
 
     Args:
@@ -218,7 +237,7 @@ async def load(server, expected, seconds, clients, beside=()):
     return tallies, results
 
 
-async def replace(server, folder):
+async def replace(server: Server, folder: Path) -> None:
     """Copies version 1 as version 2, as another program would, and waits until it answers."""
     await asyncio.to_thread(shutil.copytree, folder / "1", folder / ".2")
     (folder / ".2").rename(folder / "2")

@@ -1,4 +1,4 @@
-"""What this machine does at best, and what a process has taken of it."""
+"""Measures how fast this machine is at best, and how much memory a process has held."""
 
 import resource
 import time
@@ -12,8 +12,8 @@ BATCH, SIDE, CHANNELS = 8, 64, 256
 class LargeConvolution:
     """A large float32 convolution, whose rate everything else is compared with.
 
-    It runs on the device and with the threads of the process, so that one rate taken next to each
-    measured run tells what the machine could have done at that moment.
+    It runs on the device and with the threads of the process, so that a rate taken next to each
+    measured run tells how fast the machine was at that moment.
     """
 
     def __init__(self):
@@ -23,15 +23,15 @@ class LargeConvolution:
         self._run = tf.function(lambda: tf.nn.conv2d(images, kernel, 1, "SAME")[0, 0, 0, 0])
         self._run().numpy()
 
-    def rate(self):
+    def rate(self) -> float:
         """Floating-point operations a second, timed now."""
         start = time.perf_counter()
         self._run().numpy()
         return self.flops / (time.perf_counter() - start)
 
 
-def peak_memory_mb():
-    """The most memory in MB that this process has held so far, or its GPU where it has one."""
+def peak_memory_mb() -> float:
+    """Measures the most MB that this process has held so far, or its GPU where it has one."""
     gpus = tf.config.list_logical_devices("GPU")
     if gpus:
         return tf.config.experimental.get_memory_info(gpus[0].name)["peak"] / 2**20

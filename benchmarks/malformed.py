@@ -8,7 +8,7 @@ import contextlib
 import json
 import time
 
-from benchmarks.load import post
+from benchmarks.load import Server, post
 
 # Name: model or None for the server's, body, status.
 MALFORMED = {
@@ -30,7 +30,7 @@ SLOW = {"head": (b"", True), "body": (b"HTTP/1.1 408", True)}
 PATIENCE = 20  # seconds
 
 
-async def ask_malformed(server, times):
+async def ask_malformed(server: Server, times: int) -> dict[str, tuple[int, int] | None]:
     """Sends every malformed request some times.
 
     Returns:
@@ -49,7 +49,7 @@ async def ask_malformed(server, times):
     return found
 
 
-async def ask_slowly(server):
+async def ask_slowly(server: Server) -> dict[str, tuple[bytes, bool]]:
     """Sends the head, and the body, of a request a byte at a time without an end.
 
     Returns:

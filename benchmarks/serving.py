@@ -18,32 +18,45 @@ from absl import flags
 
 from benchmarks import load, malformed
 from data_pipeline.support.errors import UserError, run
-from export.saved_model import export as saved_model
-
-SECONDS = flags.DEFINE_integer("seconds", 60, "How long all ask at once.", 1)
-RATIO_SECONDS = flags.DEFINE_integer("ratio_seconds", 12, "How long each protocol is measured.", 1)
-CLIENTS = flags.DEFINE_integer("clients", 200, "How many clients.", 2)
+from export import saved_model
 
 WARM_UP = 2  # seconds
 
 
-def main(_):
+def define_flags() -> None:
+    """Defines the command's flags."""
+    flags.DEFINE_integer("seconds", 60, "How long all ask at once.", 1)
+    flags.DEFINE_integer("ratio_seconds", 12, "How long each protocol is measured.", 1)
+    flags.DEFINE_integer("clients", 200, "How many clients.", 2)
+
+
+def main(_: list[str]) -> None:
+    """Measures the server and prints the figures."""
+    options = flags.FLAGS
+    clients = options.clients
     with tempfile.TemporaryDirectory() as folder:
         base_path = Path(folder) / "birds"
-        saved_model.export(saved_model.model_directory.BUNDLED, base_path)
+        saved_model.export("bundled", base_path)
         expected = load.Expected(base_path / "1")
-        result = {"clients": CLIENTS.value, **endure(base_path, expected)}
+        result = {"clients": clients, **endure(base_path, expected, clients, options.seconds)}
         for protocol in ("rest", "grpc"):
-            batched, alone = (throughput(base_path, expected, protocol, size) for size in (32, 1))
+            batched, alone = (
+                throughput(base_path, expected, {protocol: clients}, options.ratio_seconds, size)
+                for size in (32, 1)
+            )
             result[f"{protocol}_images_per_second"] = batched
             result[f"{protocol}_without_batching"] = alone
             print(f"{protocol}: {batched:.0f} images/s, without batching {alone:.0f}")
     print(json.dumps({key: _rounded(value) for key, value in result.items()}))
 
 
-def endure(base_path, expected):
-    """Both protocols at once with all that may go wrong; raises a UserError if anything does."""
-    halves = {"rest": CLIENTS.value // 2, "grpc": CLIENTS.value - CLIENTS.value // 2}
+def endure(base_path: Path, expected: load.Expected, clients: int, seconds: int) -> dict:
+    """Asks by both protocols at once beside all that may go wrong.
+
+    Raises:
+        UserError: Something did go wrong.
+    """
+    halves = {"rest": clients // 2, "grpc": clients - clients // 2}
     with load.Server(base_path) as server:
 
         async def all_at_once():
@@ -52,10 +65,10 @@ def endure(base_path, expected):
                 malformed.ask_slowly(server),
                 load.replace(server, base_path),
             ]
-            return await load.load(server, expected, SECONDS.value, halves, beside)
+            return await load.load(server, expected, seconds, halves, beside)
 
         tallies, (answers, slow, _) = asyncio.run(all_at_once())
-        stopped = asyncio.run(stop(server, expected))
+        stopped = asyncio.run(stop(server, expected, clients))
     problems = {name: dict(t.problems) for name, t in tallies.items() if t.problems}
     statuses = {name: status for name, (_, _, status) in malformed.MALFORMED.items()}
     wrong = {name: answer for name, answer in answers.items() if answer != (statuses[name], 10)}
@@ -65,7 +78,7 @@ def endure(base_path, expected):
     latencies = [second for tally in tallies.values() for second in tally.latencies]
     right = sum(tally.right for tally in tallies.values())
     print(
-        f"{CLIENTS.value} clients, {SECONDS.value} s: {right} right, 0 wrong, 0 lost; "
+        f"{clients} clients, {seconds} s: {right} right, 0 wrong, 0 lost; "
         f"{sum(n for _, n in answers.values())} malformed requests beside them refused as they "
         "should be; version 2 taken up, nothing lost by the stop"
     )
@@ -76,10 +89,10 @@ def endure(base_path, expected):
     }
 
 
-async def stop(server, expected):
+async def stop(server: load.Server, expected: load.Expected, clients: int) -> tuple[int, int]:
     """Stops the server while all clients wait; returns its exit code and how many lost out."""
     connections = [
-        await asyncio.open_connection("127.0.0.1", server.rest_port) for _ in range(CLIENTS.value)
+        await asyncio.open_connection("127.0.0.1", server.rest_port) for _ in range(clients)
     ]
     body = json.dumps({"instances": [expected.captions[0]]}).encode()
     waiting = [
@@ -92,12 +105,18 @@ async def stop(server, expected):
     return code, sum(isinstance(a, Exception) or a[0] != 200 for a in answers)
 
 
-def throughput(base_path, expected, protocol, max_batch_size):
-    """Right answers a second to clients of one protocol."""
+def throughput(
+    base_path: Path,
+    expected: load.Expected,
+    clients: dict[str, int],
+    seconds: int,
+    max_batch_size: int,
+) -> float:
+    """Counts the right answers a second to so many clients of one protocol."""
+    (protocol,) = clients
     with load.Server(base_path, f"--max_batch_size={max_batch_size}") as server:
-        clients = {protocol: CLIENTS.value}
         asyncio.run(load.load(server, expected, WARM_UP, clients))
-        tallies, _ = asyncio.run(load.load(server, expected, RATIO_SECONDS.value, clients))
+        tallies, _ = asyncio.run(load.load(server, expected, seconds, clients))
     if tallies[protocol].problems:
         raise UserError(f"{protocol}: {dict(tallies[protocol].problems)}")
     return tallies[protocol].right / tallies[protocol].seconds
@@ -107,5 +126,10 @@ def _rounded(value):
     return round(value, 3) if isinstance(value, float) else value
 
 
+def command() -> None:
+    """The command line."""
+    run(main, define_flags)
+
+
 if __name__ == "__main__":
-    run(main)
+    command()

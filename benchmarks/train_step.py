@@ -1,7 +1,7 @@
 """Speed and memory of one training step of a GAN preset, on random batches; needs no data set.
 
     python -m benchmarks.train_step --config=configs/cub_attngan2.py --batch=4 --jit_compile \
-        --config.train.damsm_weight=0
+        --config.loss.damsm_weight=0
 
 Steps take turns with a large float32 convolution, so that `fraction_of_peak` compares the two as
 the machine was during the run. Its numerator counts the step as the papers write it down, whatever
@@ -12,57 +12,77 @@ encoders have random weights; `damsm_weight=0` leaves them out. The last line is
 import json
 import statistics
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import keras
 import numpy as np
 import tensorflow as tf
 from absl import flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict
 
-from benchmarks.flops import executed_flops, nominal_flops
+from benchmarks.flops import executed_flops, nominal_step_flops
 from benchmarks.machine import LargeConvolution, peak_memory_mb
 from data_pipeline.support.errors import run
 from t2i_tf.networks import build
+from t2i_tf.networks.generator import Generator
+from t2i_tf.networks.image_encoder import ImageEncoder
+from t2i_tf.networks.text_encoder import TextEncoder
+from t2i_tf.training.attngan import AttnGAN
+from t2i_tf.training.build import build_attngan
+from t2i_tf.training.flags import define_config
 from t2i_tf.training.machinery.memory import keep_freed_memory
-
-CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, a file in configs/.")
-BATCH = flags.DEFINE_integer("batch", None, "Images a step; the config's if left out.", 2)
-JIT_COMPILE = flags.DEFINE_boolean("jit_compile", None, "XLA; the config's if left out.")
-STEPS = flags.DEFINE_integer("steps", 15, "Timed steps.", 1)
+from t2i_tf.training.options import in_steps
 
 VOCABULARY, WARM_UP = 5450, 2
+TRAINING_IMAGES = 8855  # of CUB-200-2011, for presets that count epochs
 
 
-def main(_):
-    config = CONFIG.value.copy_and_resolve_references()
-    for flag, name in ((BATCH, "batch_size"), (JIT_COMPILE, "jit_compile")):
-        if flag.value is not None:
-            config.train[name] = flag.value
-    figures = measure(config)
+def define_flags() -> None:
+    """Defines the command's flags."""
+    define_config()
+    flags.mark_flag_as_required("config")
+    flags.DEFINE_integer("batch", None, "Images a step; the config's if left out.", 2)
+    flags.DEFINE_boolean("jit_compile", None, "XLA; the config's if left out.")
+    flags.DEFINE_integer("steps", 15, "Timed steps.", 1)
+
+
+def main(_: list[str]) -> None:
+    """Measures the preset and prints the figures."""
+    options = flags.FLAGS
+    config = options.config.copy_and_resolve_references()
+    for value, name in ((options.batch, "batch_size"), (options.jit_compile, "jit_compile")):
+        if value is not None:
+            config.train[name] = value
+    config = in_steps(config, TRAINING_IMAGES)
+    figures = measure(config, options.steps)
     print(f"{config.name}, {config.train.precision}, jit_compile={config.train.jit_compile}")
-    for name, value in table(figures).items():
+    for name, value in table(figures, options.steps).items():
         print(f"  {name:24}{value}")
     shown = ("step_seconds", "images_per_second", "fraction_of_peak", "peak_memory_mb")
     result = {name: figures[name] for name in shown}
     print(json.dumps({**result, "config": config.name, "batch": config.train.batch_size}))
 
 
-def measure(config):
-    """Figures by name, in seconds, MB and operations."""
+def measure(config: ConfigDict, steps: int) -> dict[str, float]:
+    """Times the steps; returns figures by name, in seconds, MB and operations."""
+    # The counted networks live in another process, so that they take no memory here.
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        nominal = pool.submit(count, config.to_json()).result()
     keep_freed_memory()  # this and the next two as training does
     keras.utils.set_random_seed(config.seed)
     tf.config.experimental.enable_op_determinism()
-    encoders = build.text_encoder(config, VOCABULARY), build.image_encoder(config, False)
-    model = build.attngan(config, encoders)
-    batch = random_batch(config, model.generator.image_sizes)
+    batch = random_batch(config)
+    model = build_attngan(config, encoders(config))
     figures = {"model_memory_mb": peak_memory_mb(), "batch": config.train.batch_size}
-    figures["flops"] = nominal_flops(model.train_step, batch)
+    figures["flops"] = nominal
     figures["executed_flops"] = executed_flops(model.train_step, batch)
     step, convolution = stepper(model, batch), LargeConvolution()
     for _ in range(WARM_UP):
         step()
     seconds, rates = [], []
-    for _ in range(STEPS.value):
+    for _ in range(steps):
         seconds.append(step())
         rates.append(convolution.rate())
     figures["step_seconds"] = statistics.median(seconds)
@@ -76,11 +96,22 @@ def measure(config):
     return figures
 
 
-def table(figures):
-    """The figures in words."""
+def count(config: str) -> int:
+    """Counts a step as the papers write it down; the config comes as JSON."""
+    config = ConfigDict(json.loads(config))
+    return nominal_step_flops(config, encoders(config), random_batch(config))
+
+
+def encoders(config: ConfigDict) -> tuple[TextEncoder, ImageEncoder]:
+    """Builds a text encoder and an image encoder of random weights."""
+    return build.text_encoder(config, VOCABULARY), build.image_encoder(config, pretrained=False)
+
+
+def table(figures: dict[str, float], steps: int) -> dict[str, str]:
+    """Puts the figures into words."""
     batch, giga = figures["batch"], 1e9
     return {
-        f"step of batch {batch}": f"{figures['step_seconds']:.3f} s, median of {STEPS.value}",
+        f"step of batch {batch}": f"{figures['step_seconds']:.3f} s, median of {steps}",
         "images": f"{figures['images_per_second']:.2f} a second",
         "operations an image": f"{figures['flops'] / batch / giga:.1f} GFLOP, of which "
         f"{figures['executed_flops'] / batch / giga:.1f} are carried out",
@@ -92,8 +123,9 @@ def table(figures):
     }
 
 
-def random_batch(config, image_sizes):
-    """A batch as `Split.train_batches` gives them, of random images and captions."""
+def random_batch(config: ConfigDict) -> dict:
+    """Makes a batch as `Split.train_batches` gives them, of random images and captions."""
+    image_sizes = Generator(**config.generator).image_sizes
     rng = np.random.default_rng(0)
     rows, words = config.train.batch_size, config.data.max_words
     lengths = rng.integers(min(6, words), words + 1, [rows, 1])
@@ -110,8 +142,8 @@ def random_batch(config, image_sizes):
     return tf.nest.map_structure(tf.constant, batch)
 
 
-def stepper(model, batch):
-    """A function that trains the model for one step on the batch and returns the seconds."""
+def stepper(model: AttnGAN, batch: dict) -> Callable[[], float]:
+    """Makes a function that trains for one step on the batch and returns the seconds."""
     model.make_train_function()
     batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
 
@@ -123,6 +155,10 @@ def stepper(model, batch):
     return step
 
 
+def command() -> None:
+    """The command line."""
+    run(main, define_flags)
+
+
 if __name__ == "__main__":
-    flags.mark_flag_as_required("config")
-    run(main)
+    command()

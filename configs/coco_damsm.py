@@ -1,4 +1,4 @@
-"""DAMSM for COCO as published: 100 epochs of 1,724 steps."""
+"""DAMSM for COCO as published: 100 epochs, batch 48."""
 
 from configs import cub_damsm
 from configs.sizes import sized
@@ -7,6 +7,6 @@ from configs.sizes import sized
 def get_config(size="full"):
     config = cub_damsm.get_config().unlock()
     config.name = "coco_damsm"
-    config.data.max_words = 12
-    config.train.update(steps=172400, steps_per_checkpoint=1724, decay_steps=1724)
+    config.data.max_words = 15
+    config.train.epochs = 100
     return sized(config, size)

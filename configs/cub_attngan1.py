@@ -1,4 +1,4 @@
-"""AttnGAN of one attention stage for CUB birds at 128 px as published: 600 times 442 steps."""
+"""AttnGAN of one attention stage for CUB birds at 128 px as published: 600 epochs."""
 
 from configs import cub_attngan2
 from configs.sizes import sized

@@ -1,6 +1,7 @@
-"""AttnGAN of two attention stages for CUB birds at 256 px as published: 600 times 442 steps."""
+"""AttnGAN of two attention stages for CUB birds at 256 px as published: 600 epochs, batch 20."""
 
 import ml_collections
+from ml_collections.config_dict import placeholder
 
 from configs import cub_damsm
 from configs.sizes import sized
@@ -12,6 +13,7 @@ def get_config(size="full"):
     config.name = "cub_attngan2"
     config.seed = 100
     config.data = damsm.data.copy_and_resolve_references()
+    config.data.image_size = 256
     config.text_encoder = damsm.text_encoder
     config.image_encoder = damsm.image_encoder
     config.damsm = damsm.damsm
@@ -48,12 +50,13 @@ def get_config(size="full"):
     )
     config.train = dict(
         batch_size=20,
-        steps=265200,
-        steps_per_checkpoint=442,
+        epochs=600,  # What is None is counted in steps by t2i_tf.training.options.in_steps.
+        steps=placeholder(int),
+        steps_per_checkpoint=placeholder(int),
         checkpoints_per_sample=5,
         generator_learning_rate=2e-4,
         discriminator_learning_rate=2e-4,
-        decay_start=265200,
+        decay_start=placeholder(int),
         beta_1=0.5,
         precision="float32",
         jit_compile=False,

@@ -1,4 +1,8 @@
-"""AttnGAN++ (Dinh et al., 2022, arXiv:2112.01398): cub_attngan2 with spectral norm and GF 64."""
+"""AttnGAN++ (Dinh et al., 2022, arXiv:2112.01398): cub_attngan2 with spectral norm and GF 64.
+
+The sizes are those of the published yml. It says nothing of training, so the preset trains as
+cub_attngan2 does.
+"""
 
 from configs import cub_attngan2
 from configs.sizes import sized

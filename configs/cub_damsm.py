@@ -1,6 +1,7 @@
-"""DAMSM for CUB birds as published (AttnGAN, arXiv:1711.10485): 200 epochs of 184 steps."""
+"""DAMSM for CUB birds as published (AttnGAN, arXiv:1711.10485): 200 epochs, batch 48."""
 
 import ml_collections
+from ml_collections.config_dict import placeholder
 
 from configs.sizes import sized
 
@@ -10,7 +11,7 @@ def get_config(size="full"):
     config.name = "cub_damsm"
     config.seed = 100
     config.data = dict(
-        image_size=256,
+        image_size=299,
         max_words=18,
         flip=True,
         crop_jitter=1.0,
@@ -21,13 +22,16 @@ def get_config(size="full"):
     config.damsm = dict(gamma1=4.0, gamma2=5.0, gamma3=10.0)
     config.train = dict(
         batch_size=48,
-        steps=36800,
-        steps_per_checkpoint=184,
+        epochs=200,  # What is None is counted in steps by t2i_tf.training.options.in_steps.
+        steps=placeholder(int),
+        steps_per_checkpoint=placeholder(int),
         learning_rate=0.002,
-        decay_steps=184,
+        decay_steps=placeholder(int),
         decay_rate=0.98,
         beta_1=0.5,
+        adam_restart_steps=placeholder(int),
         clip_norm=0.25,
+        trunk_statistics="batch",
         precision="float32",
         jit_compile=False,
         steps_per_execution=1,

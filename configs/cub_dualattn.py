@@ -1,4 +1,4 @@
-"""DualAttn-GAN (Cai et al., 2019) for CUB birds at 256 px."""
+"""DualAttn-GAN (Cai et al., 2019) for CUB birds at 256 px, trained as cub_attngan2."""
 
 from configs import cub_attngan2
 from configs.sizes import sized

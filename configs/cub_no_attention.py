@@ -1,4 +1,7 @@
-"""Stages without attention and matching losses for CUB birds at 256 px, like StackGAN-v2."""
+"""Stages without attention and matching losses for CUB birds at 256 px, like StackGAN-v2.
+
+It trains as cub_attngan2, so that the two can be compared.
+"""
 
 from configs import cub_attngan2
 from configs.sizes import sized

@@ -1,10 +1,12 @@
-"""From raw captioned pictures to TFRecord shards and tf.data batches; imports nothing of t2i_tf."""
+"""Turns raw captioned pictures into TFRecord shards and tf.data batches, without t2i_tf."""
 
 import os
 
 from data_pipeline.support import quiet
 
-# TensorFlow's native code reads this when it is loaded: it then keeps its start-up chatter to
-# itself. Errors reach the caller as exceptions all the same.
+# TensorFlow's native code reads this variable when it is loaded and then prints no start-up
+# messages. Errors still reach the caller as exceptions.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Otherwise TensorFlow takes all of a GPU's memory at its start.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 quiet.install()

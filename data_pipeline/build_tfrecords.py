@@ -12,7 +12,7 @@ from absl import flags
 from data_pipeline.support.errors import UserError, run
 from data_pipeline.support.progress import Progress
 
-# TensorFlow is imported within functions: the pool's processes import this module and need none.
+# TensorFlow is imported inside functions: the pool's processes import this module without it.
 
 
 def _main(arguments: list[str]) -> None:
@@ -27,7 +27,7 @@ def _main(arguments: list[str]) -> None:
     from data_pipeline import builder
     from data_pipeline.support.scratch import scratch
 
-    # Found out before anything is drawn.
+    # Checked before anything is drawn.
     output_dir = builder.free_output_dir(values.output_dir)
     with scratch(output_dir, "drawn") as drawn:
         _draw(values, drawn, workers)
@@ -81,13 +81,13 @@ def _build(values: flags.FlagValues, input_dir: str | os.PathLike, workers: int)
 def _define_flags() -> None:
     flags.DEFINE_enum("source", None, ["cub", "synthetic"], "Kind of raw data.", required=True)
     flags.DEFINE_string("input_dir", None, "Raw data; synthetic data is drawn without it.")
-    flags.DEFINE_string("metadata_dir", None, "Split and tables, where not in input_dir.")
+    flags.DEFINE_string("metadata_dir", None, "Split and tables, if they are not in input_dir.")
     flags.DEFINE_string("output_dir", None, "Folder to write; new or empty.", required=True)
     flags.DEFINE_integer("image_size", 256, "Largest final resolution in pixels.", lower_bound=8)
-    flags.DEFINE_integer("num_shards", 8, "Files of the train split.", lower_bound=1)
-    flags.DEFINE_integer("captions_per_image", 10, "Lines of a caption file.", lower_bound=1)
-    flags.DEFINE_string("vocabulary", None, "Words to know: text, one a line, or captions.pickle.")
-    flags.DEFINE_integer("workers", 0, "Processes; 0: one a core.", lower_bound=0)
+    flags.DEFINE_integer("num_shards", 8, "Files of the largest split.", lower_bound=1)
+    flags.DEFINE_integer("captions_per_image", 10, "Captions in each caption file.", lower_bound=1)
+    flags.DEFINE_string("vocabulary", None, "Known words: text, one per line, or captions.pickle.")
+    flags.DEFINE_integer("workers", 0, "Processes; 0: one per core.", lower_bound=0)
     flags.DEFINE_integer("seed", 0, "Decides the order of the records, and what is drawn.")
     flags.DEFINE_integer("num_train", 8855, "Synthetic: pictures to train on.", lower_bound=1)
     flags.DEFINE_integer("num_test", 2933, "Synthetic: pictures to test on.", lower_bound=1)

@@ -1,4 +1,4 @@
-"""From raw data to a built data set: pictures to JPEG, captions to ids, both to TFRecord shards."""
+"""Builds a data set from raw data: TFRecord shards of JPEG pictures and encoded captions."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ from data_pipeline.tfrecord import (
 )
 from data_pipeline.vocabulary import Vocabulary
 
-# AttnGAN keeps pictures this much larger than the final size, so that crops can move about.
+# AttnGAN stores pictures this much larger than the final size, which leaves room for crops.
 STORED_SCALE = 76 / 64
 MAX_WORDS = 18
 _CHUNK = 16
@@ -43,27 +43,28 @@ def build(
 ) -> tuple[DatasetInfo, list[str]]:
     """Writes a data set that `dataset.Split` reads; the folder appears only once it is complete.
 
-    The bytes written are a function of the raw data, the options and the seed, whatever the number
-    of workers.
+    The bytes written depend only on the raw data, the options and the seed, not on the number of
+    workers.
 
     Args:
         raw: The examples.
-        output_dir: To be created; must not exist or be empty.
-        dataset: What the shards' names begin with.
+        output_dir: The folder to write; it must be empty or not exist yet.
+        dataset: The first part of the shards' names.
         image_size: The largest final resolution S; the smaller side of a stored picture has
             round(S * 76 / 64) pixels.
-        num_shards: Files of the train split; the others have proportionally fewer.
-        vocabulary: The words to know. By default all words of all captions, those of the test
-            split too, as in AttnGAN.
+        num_shards: Files of the largest split; the others have proportionally fewer.
+        vocabulary: The known words. By default all words of all captions, including those of the
+            test split, as in AttnGAN.
         workers: Processes that convert pictures.
         seed: Decides the order of the records.
         progress: Called with the number of pictures stored since the last call.
 
     Returns:
-        What was written, and warnings for the user.
+        The description of the data set that was written, and warnings for the user.
 
     Raises:
-        UserError: if the folder is in the way, or listing all that is wrong with the examples.
+        UserError: The folder is in the way, it cannot be written, or the examples have problems;
+            the message lists all of them.
     """
     output_dir = free_output_dir(output_dir)
     if vocabulary is None:
@@ -114,14 +115,15 @@ def free_output_dir(output_dir: str | os.PathLike) -> Path:
     """`output_dir` as an absolute path.
 
     Raises:
-        UserError: if it is a file or a folder that is not empty, saying what it holds.
+        UserError: It is a file, a mount point or a folder that is not empty; the message says what
+            the folder holds.
     """
     path = Path(output_dir).resolve()
     if not path.exists():
         return path
     if not path.is_dir():
         raise UserError(f"output_dir {path} is a file; name a folder")
-    if os.path.ismount(path):  # It cannot be replaced by the finished folder.
+    if os.path.ismount(path):  # The finished folder cannot replace it.
         raise UserError(f"output_dir {path} is a mount point; name a folder in it")
     names = sorted(entry.name for entry in path.iterdir())
     if not names:
@@ -142,7 +144,7 @@ def free_output_dir(output_dir: str | os.PathLike) -> Path:
 def _encode(
     examples: Iterable[Example], vocabulary: Vocabulary, problems: Problems
 ) -> tuple[dict[str, list[tuple[str, list[int]]]], list[str]]:
-    """The captions with known words and their ids, by the example's name; and warnings."""
+    """The captions that have known words, with their ids, by example name; and warnings."""
     captions = {}
     unknown: Counter[str] = Counter()
     dropped = 0
@@ -184,7 +186,7 @@ def _shards(
 
 
 def _write_shards(folder, info, shards, captions, workers, progress, problems):
-    """Writes all records; a picture that cannot be stored becomes a problem."""
+    """Writes all records; notes a problem for each picture that cannot be stored."""
     examples = (example for parts in shards.values() for part in parts for example in part)
     tasks = [(example.image_path, example.box, info.stored_size) for example in examples]
     with _converted(tasks, workers) as converted:

@@ -1,8 +1,8 @@
 """tf.data batches from TFRecord shards, addressed by a global example index.
 
-Example number `i` of the endless training stream is a pure function of (data, seed, i): which
-record, caption, crop, flip and subset of words. A run that stopped after n batches goes on exactly
-by starting at n * batch_size; nothing about the stream has to be saved.
+Example number `i` of the endless training stream is a pure function of (data, seed, i), which
+decide its record, caption, crop, flip and subset of words. A run that stopped after n batches
+resumes exactly by starting at n * batch_size; the stream has no state to save.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,6 +27,9 @@ class Split:
     Attributes:
         info: The `DatasetInfo`.
         vocabulary: The `Vocabulary`.
+
+    Raises:
+        UserError: The data set is damaged or has no such split.
     """
 
     def __init__(self, data_dir: str | Path, name: str):
@@ -68,11 +71,11 @@ class Split:
             max_words: T; a longer caption keeps a random subset of its words in order.
             seed: Decides every random choice together with the example's index.
             start: Global index of the first example.
-            share: (first, rows, of) takes `rows` examples from the one at `first` on of every
-                `of`: a worker's share of each global batch.
+            share: A worker's share of each global batch, as (first, rows, of): of every `of`
+                examples it takes `rows`, beginning with number `first`.
             flip: Whether images are mirrored at random.
-            crop_jitter: How far the random crop may be from the centre, 1 for anywhere in the
-                stored image, 0 for the centre.
+            crop_jitter: How far the random crop may be from the centre: 1 allows any place in the
+                stored image, 0 only the centre.
             exchange_words: Words (colours, say) that `wrong_tokens` exchanges within a caption.
 
         Returns:
@@ -81,6 +84,9 @@ class Split:
             int64 `[B]`; with `exchange_words` also `wrong_tokens`, int32 `[B, T]`, the caption
             with those words rotated among their places (equal to `tokens` where that changes
             nothing).
+
+        Raises:
+            UserError: The data set stores smaller images than asked for.
         """
         load = _Loader(self, image_sizes, max_words, seed, flip, crop_jitter, exchange_words)
         count = len(self)
@@ -106,11 +112,14 @@ class Split:
     ) -> tf.data.Dataset:
         """All examples once, in order, centrally cropped, each with its caption number `caption`.
 
-        Where a record has fewer captions, counting begins again at its first.
+        In a record with fewer captions, the number wraps around.
 
         Returns:
             A dataset of dicts as `train_batches` gives them; `index` is the row in the split. The
             last batch may be smaller.
+
+        Raises:
+            UserError: The data set stores smaller images than asked for.
         """
         load = _Loader(self, image_sizes, max_words, 0, False, 0.0, ())
         return (
@@ -191,7 +200,7 @@ class _Loader:
         return tf.ensure_shape(image, [side, side, 3])
 
     def _words(self, parsed, caption, seed):
-        """The caption's token ids; of a long one a random subset of `max_words`, in order."""
+        """The caption's token ids, in order; a random subset of `max_words` if there are more."""
         tokens = _caption_tokens(parsed, caption)
         order = tf.argsort(tf.random.stateless_uniform([tf.size(tokens)], seed))
         return self._pad(tf.gather(tokens, tf.sort(order[: self.max_words])))
@@ -215,7 +224,7 @@ def decode(jpeg: tf.Tensor) -> tf.Tensor:
 
 
 def pyramid(image: tf.Tensor, sizes: Sequence[int]) -> tuple[tf.Tensor, ...]:
-    """The square image `[S, S, 3]` at every size, by antialiased downscaling, ascending."""
+    """Downscales the square image `[S, S, 3]` to each of `sizes`, with antialiasing."""
     side = image.shape[0]
     return tuple(
         image if size == side else tf.image.resize(image, (size, size), antialias=True)

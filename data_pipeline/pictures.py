@@ -1,6 +1,6 @@
 """Cuts a picture to its subject and stores it as a JPEG of the size that training reads.
 
-Imports no TensorFlow: a pool of processes that only handle pictures starts in a moment.
+This module does not import TensorFlow, so processes that only handle pictures start fast.
 """
 
 import io
@@ -9,7 +9,7 @@ import os
 from PIL import Image, UnidentifiedImageError
 
 JPEG_QUALITY = 95
-# Pillow hands some of its other formats to outside programs; pictures come from strangers.
+# The pictures are untrusted, and Pillow hands some of its other formats to outside programs.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 UNREADABLE = "unreadable pictures"
 OUTSIDE = "boxes outside their pictures"
@@ -50,7 +50,7 @@ def visible_share(box: Box, width: int, height: int) -> float:
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """The image in RGB; what is transparent becomes white."""
+    """The image in RGB; transparent parts become white."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.has_transparency_data:
@@ -75,7 +75,7 @@ def stored_jpeg(image: Image.Image, box: Box, stored_size: int) -> bytes:
 
 
 def convert(task: tuple[str | os.PathLike, Box, int]) -> tuple[bytes | None, str, str]:
-    """Reads and stores one picture; what is wrong with it is returned, not raised.
+    """Reads one picture and encodes it for storage; returns problems instead of raising them.
 
     Args:
         task: Path, box and stored size.
@@ -89,9 +89,9 @@ def convert(task: tuple[str | os.PathLike, Box, int]) -> tuple[bytes | None, str
             image.load()
     except UnidentifiedImageError:
         return None, UNREADABLE, "truncated or not an image"
-    except Exception as error:  # A damaged file fails in any way its format's decoder can.
+    except Exception as error:  # A damaged file can cause any error in its decoder.
         return None, UNREADABLE, f"truncated or not an image ({error})"
-    # A box may reach over the edge: that of CUB's image 1218 does, by 32 pixels.
+    # A box may extend past the edge: the box of CUB's image 1218 does, by 32 pixels.
     if visible_share(box, *image.size) < 0.5:
         x, y, w, h = box
         reason = (

@@ -5,7 +5,7 @@ triples of train and test are disjoint. Everything is a function of the seed and
 
     <output_dir>/CUB_200_2011/{images,bounding_boxes,image_class_labels,classes,train_test_split}.txt
     <output_dir>/CUB_200_2011/images/<class>/<stem>.jpg
-    <output_dir>/text_c10/<class>/<stem>.txt     ten captions, one a line
+    <output_dir>/text_c10/<class>/<stem>.txt     ten captions, one per line
     <output_dir>/text_c10/<class>/<stem>.json    true attributes
     <output_dir>/{train,test}/{filenames,class_info}.pickle
 """
@@ -33,7 +33,7 @@ __all__ = ["COLOURS", "PARTS", "captions", "draw_bird", "permuted_colours", "wri
 _CAPTIONS = 10
 _CHUNK = 32
 _JPEG_QUALITY = 92
-# The seed's random streams 0 to 3 plan the species.
+# The seed's random stream for drawing; `species` plans with streams 0 to 4 of the same seed.
 _DRAWING = 4
 
 
@@ -55,26 +55,29 @@ def write(
     """Draws a data set; the directory appears only once it is complete.
 
     Args:
-        output_dir: to be created; must not exist or be empty.
+        output_dir: the folder to write; it must be empty or not exist yet.
         num_train: pictures of the train split.
         num_test: pictures of the test split.
-        num_species: classes of both splits together, divided as the pictures are; see
-            `bird_species.plan`.
-        seed: everything is a function of it; the number of workers has no influence.
+        num_species: classes of both splits together, divided in proportion to the pictures; see
+            `species.plan`.
+        seed: decides everything that is drawn; the number of workers has no influence.
         variety: "plain" or "full", see `birds.draw_bird`.
         picture_size: longer side of the pictures, in pixels.
         workers: processes to draw with.
-        metadata_dir: real CUB's metadata, to draw stand-ins under its names, ids, splits and boxes
-            instead of new species; the numbers and the variety above then have no meaning.
-        limit: how many stand-ins; by default all.
-        captions_sample: real captions for the first few stand-ins, which then have no JSON file.
-        progress: called with the number of pictures just drawn and that of all.
+        metadata_dir: folder of real CUB's metadata. Its names, ids, splits and boxes are used to
+            draw stand-ins instead of new species; `num_train`, `num_test`, `num_species` and
+            `variety` are then ignored.
+        limit: number of stand-ins; by default all.
+        captions_sample: text file of real captions for the first few stand-ins, which then have no
+            JSON file.
+        progress: called with the number of pictures just drawn and the total number.
 
     Returns:
         The number of pictures.
 
     Raises:
-        UserError: the directory is in the way, or the arguments do not go together.
+        UserError: the directory is in the way, or the arguments are invalid or contradict each
+            other.
     """
     if variety not in VARIETIES:
         raise UserError(f"variety is {variety!r}: choose one of {', '.join(VARIETIES)}")
@@ -133,7 +136,7 @@ def _draw_all(
 def _draw_chunk(
     pictures: Sequence[Picture], root: pathlib.Path, seed: int, variety: str, picture_size: int
 ) -> dict[int, Box]:
-    """Writes picture, captions and attributes of each and returns the boxes by image id."""
+    """Writes each picture, its captions and its attributes; returns the boxes by image id."""
     boxes = {}
     for picture in pictures:
         rng = np.random.default_rng([seed, _DRAWING, picture.image_id])
@@ -195,14 +198,14 @@ def _define_flags() -> None:
         "Classes of both splits; by default 729, or a quarter of the pictures if that is less.",
         lower_bound=2,
     )
-    flags.DEFINE_integer("seed", 0, "Everything drawn is a function of it.", lower_bound=0)
+    flags.DEFINE_integer("seed", 0, "Decides everything that is drawn.", lower_bound=0)
     flags.DEFINE_enum("variety", "full", VARIETIES, "plain: facing right, even backgrounds.")
     flags.DEFINE_integer("picture_size", 500, "Longer side of the pictures in pixels.")
-    flags.DEFINE_integer("workers", 0, "Processes to draw with; 0: one for each core.")
+    flags.DEFINE_integer("workers", 0, "Processes to draw with; 0: one per core.")
     flags.DEFINE_string(
         "metadata_dir", None, "Real CUB's metadata: draw stand-ins under its names, in its boxes."
     )
-    flags.DEFINE_integer("limit", None, "With --metadata_dir: how many; by default all.")
+    flags.DEFINE_integer("limit", None, "With --metadata_dir: number of pictures; by default all.")
     flags.DEFINE_string(
         "captions_sample", None, "With --metadata_dir: captions for the first few, a text file."
     )

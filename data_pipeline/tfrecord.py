@@ -16,8 +16,8 @@ FORMAT_VERSION = 1
 INFO_FILE = "dataset_info.json"
 VOCABULARY_FILE = "vocabulary.txt"
 
-# One image and its captions. The token ids of all captions stand one after the other in
-# `token_ids`; caption i has the next token_counts[i] of them.
+# One image and its captions. `token_ids` holds the token ids of all captions, one after the other;
+# caption i has token_counts[i] of them.
 FEATURES = {
     "image": tf.io.FixedLenFeature([], tf.string),
     "class_id": tf.io.FixedLenFeature([], tf.int64),
@@ -45,8 +45,8 @@ def serialize(
         class_id: 0-based number of the class, over the whole data set.
         name: `"<class>/<file stem>"`.
         captions: The captions as text.
-        tokens: The ids of each caption's words, as many lists as captions, none empty.
-        attributes: JSON text of what is truly in the picture, empty where unknown.
+        tokens: The ids of each caption's words: one list per caption, no list empty.
+        attributes: JSON text of the true attributes of the bird; empty if they are unknown.
     """
     values = {
         "image": [image],
@@ -63,7 +63,7 @@ def serialize(
 
 
 def parse(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
-    """A scalar string that `serialize` made -> dense tensors, for use in `tf.data`.
+    """Parses a record of `serialize`, a string scalar, into dense tensors; for use in `tf.data`.
 
     Returns:
         `image` (JPEG bytes), `name` and `attributes`: string scalars; `class_id`: int64 scalar;
@@ -82,7 +82,7 @@ def shard_paths(data_dir: str | os.PathLike, dataset: str, split: str) -> list[P
     """The paths of a split's shards, in order.
 
     Raises:
-        UserError: if there is none or one is missing.
+        UserError: if there are no shards, one is missing, or they are of two builds.
     """
     found = {path.name for path in Path(data_dir).glob(f"{dataset}-{split}.tfrecord-*-of-*")}
     counts = {name.rsplit("-of-", 1)[1] for name in found}
@@ -102,17 +102,17 @@ def shard_paths(data_dir: str | os.PathLike, dataset: str, split: str) -> list[P
 
 @dataclasses.dataclass(frozen=True)
 class DatasetInfo:
-    """What `dataset_info.json` says about a built data set.
+    """The description of a built data set, kept in `dataset_info.json`.
 
     Attributes:
-        dataset: The name that its shards begin with.
+        dataset: The first part of its shards' names.
         stored_size: Smaller side of every stored image, in pixels.
-        captions_per_image: Captions of an image in the source. A record may hold fewer: captions
-            without a single known word are left out.
+        captions_per_image: Captions of each image in the source. A record may hold fewer: captions
+            without any known word are left out.
         max_words: Words of the longest caption, at most 18.
         vocabulary: `{"file", "size", "sha256"}`.
         splits: `{"train": {"images", "classes", "shards"}, "test": ...}`, all counts.
-        classes: Names of the classes by class id, those of all splits.
+        classes: Names of the classes of all splits, by class id.
         source: SHA-256 of the source's metadata files by file name.
     """
 
@@ -131,8 +131,8 @@ class DatasetInfo:
         """Reads and checks the description of the data set in `data_dir`.
 
         Raises:
-            UserError: if `data_dir` holds no built data set, one of another format, or a
-                vocabulary that is not the one it was built with.
+            UserError: if `data_dir` holds no built data set, one of another format, or a vocabulary
+                other than the one it was built with.
         """
         path = Path(data_dir) / INFO_FILE
         try:

@@ -1,10 +1,10 @@
 """Splits captions into words as the published text encoders expect them.
 
 The recipe is AttnGAN's: pairs of U+FFFD (which stand for spaces in the published captions) become a
-space, everything is lower-cased, runs of letters, digits and underscores are words, characters
-outside ASCII are dropped from them and words that become empty are left out. `tokenize` is the
-recipe in plain Python; `tokenize_tf` is the same in core TensorFlow ops, so that an exported model
-needs nothing else to read raw text.
+space, and the text is lower-cased. Words are runs of letters, digits and underscores; characters
+outside ASCII are dropped from them, and words that become empty are left out. `tokenize` is the
+recipe in plain Python; `tokenize_tf` uses core TensorFlow ops only, because an exported model must
+read raw text without other code.
 """
 
 import re
@@ -32,9 +32,9 @@ def tokenize_tf(texts: tf.Tensor) -> tf.RaggedTensor:
         texts: string `[B]`, UTF-8; bytes that are not valid UTF-8 separate words.
 
     Returns:
-        The words, string `[B, None]`. The result differs from `tokenize` on code points only that
-        the two Unicode tables (Python's and TensorFlow's) disagree about, all of them unassigned
-        in one of the two.
+        The words, string `[B, None]`. The result differs from `tokenize` only on code points about
+        which Python's and TensorFlow's Unicode tables disagree; all of them are unassigned in one
+        of the two tables.
     """
     # Control characters become spaces here because lower() would end the text at a NUL.
     texts = tf.strings.unicode_transcode(

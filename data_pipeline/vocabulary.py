@@ -18,8 +18,8 @@ class Vocabulary:
     """An ordered list of words; a word's id is its place in it.
 
     Args:
-        words: The words by id. The first is `"<end>"`, none is empty, holds white space or
-            comes twice.
+        words: The words by id. The first is `"<end>"`; no word is empty, holds white space or
+            occurs twice.
 
     Attributes:
         words: The words by id, a tuple.
@@ -61,8 +61,8 @@ class Vocabulary:
     def from_captions(cls, captions: Iterable[str], min_count: int = 1) -> "Vocabulary":
         """The words that occur at least `min_count` times, the most frequent first.
 
-        Words of the same count are in alphabetical order, so that the same captions in any order
-        give the same vocabulary.
+        Words with the same count are in alphabetical order, so the order of the captions does not
+        matter.
         """
         counts = Counter(token for caption in captions for token in tokenize(caption))
         kept = [word for word, count in counts.items() if count >= min_count]
@@ -70,12 +70,13 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Vocabulary":
-        """Reads a file of one word a line, line number (from 0) = id; or AttnGAN's captions.pickle.
+        """Reads a text file of one word per line, or AttnGAN's captions.pickle.
 
-        The pickle holds `[train_captions, test_captions, index_to_word, word_to_index]`.
+        In the text file, the line number from 0 is the id. The pickle holds `[train_captions,
+        test_captions, index_to_word, word_to_index]`.
 
         Raises:
-            UserError: if the file is missing or is neither.
+            UserError: if the file is missing or is neither of these.
         """
         if Path(path).suffix == ".pickle":
             return cls.from_captions_pickle(path)
@@ -110,7 +111,7 @@ class Vocabulary:
             ) from None
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes one word a line, whole or not at all."""
+        """Writes one word per line; the file is written whole or not at all."""
         write_text(path, self._text())
 
     def _text(self) -> str:

@@ -16,7 +16,25 @@ from data_pipeline.support.errors import UserError, run
 from export.server import server
 
 
-def main(arguments):
+def define_flags() -> None:
+    """Defines the command's flags."""
+    flags.DEFINE_string(
+        "saved_model_dir",
+        None,
+        "Folder of versions, as export.saved_model writes it.",
+        required=True,
+    )
+    flags.DEFINE_string("model_name", None, "The model's name; the folder's if left out.")
+    flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0 for all.")
+    flags.DEFINE_integer("rest_port", 8501, "REST port; 0 for a free one.", 0, 65535)
+    flags.DEFINE_integer("grpc_port", 8500, "gRPC port; 0 for a free one.", 0, 65535)
+    flags.DEFINE_integer("max_batch_size", 32, "Rows computed at once; 1: no batching.", 1)
+    flags.DEFINE_float("batch_window_ms", 2.0, "How long a request waits for others.", 0.0)
+    flags.DEFINE_integer("queue_size", 256, "Requests that may wait; more are refused.", 1)
+    flags.DEFINE_float("max_request_mb", 4.0, "The most MB that a request may hold.", 0.001, 1024)
+
+
+def main(arguments: list[str]) -> None:
     """Serves what the flags name."""
     if len(arguments) > 1:
         raise UserError(f"unexpected argument {arguments[1]!r}")
@@ -36,19 +54,10 @@ def main(arguments):
     )
 
 
+def command() -> None:
+    """The command line."""
+    run(main, define_flags)
+
+
 if __name__ == "__main__":
-    flags.DEFINE_string(
-        "saved_model_dir",
-        None,
-        "Folder of versions, as export.saved_model writes it.",
-        required=True,
-    )
-    flags.DEFINE_string("model_name", None, "The model's name; the folder's if left out.")
-    flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0 for all.")
-    flags.DEFINE_integer("rest_port", 8501, "REST port; 0 for a free one.", 0, 65535)
-    flags.DEFINE_integer("grpc_port", 8500, "gRPC port; 0 for a free one.", 0, 65535)
-    flags.DEFINE_integer("max_batch_size", 32, "Rows computed at once; 1: no batching.", 1)
-    flags.DEFINE_float("batch_window_ms", 2.0, "How long a request waits for others.", 0.0)
-    flags.DEFINE_integer("queue_size", 256, "Requests that may wait; more are refused.", 1)
-    flags.DEFINE_float("max_request_mb", 4.0, "The most MB that a request may hold.", 0.001, 1024)
-    run(main)
+    command()

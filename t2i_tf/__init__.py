@@ -11,7 +11,7 @@ from data_pipeline.support.version import VERSION as __version__
 
 __all__ = ["TextToImage", "UserError", "__version__"]
 
-# TensorFlow takes seconds to import, so what needs it is imported when it is first asked for.
+# TensorFlow takes seconds to import, so the names that need it are imported on first use.
 _PLACES = {
     "TextToImage": "t2i_tf.models.text_to_image",
     "UserError": "data_pipeline.support.errors",

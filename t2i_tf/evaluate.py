@@ -1,12 +1,12 @@
-"""Measures a model by the field's own protocol: Inception Score, FID and R-precision.
+"""Measures a model by the field's protocol: Inception Score, FID and R-precision.
 
     python -m t2i_tf.evaluate --model_dir=runs/cub --data_dir=data/cub --output_dir=runs/cub/scores
 
 Pictures are drawn from the captions of the test split, in turn, and never stored. Figures depend on
-the network that looks at them: to compare with papers name the file of theirs in --inception (see
-t2i_tf/metrics/inception.py); `damsm` needs no download. --images_dir= measures a folder of pictures
-that any program has made. The report is in <output_dir>/report.md and report.json, beside what was
-learnt of the real pictures, which the next call there reuses.
+the network that measures the pictures: to compare with a paper, name the paper's network file in
+--inception (see t2i_tf/metrics/inception.py); `damsm` needs no download. --images_dir= measures a
+folder of pictures from any program. The report is in <output_dir>/report.md and report.json, beside
+the statistics of the real pictures, which the next call reuses.
 """
 
 from pathlib import Path
@@ -26,12 +26,12 @@ def define_flags() -> None:
     flags.DEFINE_string("images_dir", None, "Folder of PNG and JPEG files to measure instead.")
     flags.DEFINE_string("data_dir", None, "Data set with captions and real pictures.")
     flags.DEFINE_string("output_dir", None, "Folder for the report.", required=True)
-    flags.DEFINE_list("metrics", None, "Of is, fid, r_precision; all that can be had by default.")
+    flags.DEFINE_list("metrics", None, "Of is, fid, r_precision; by default all possible.")
     flags.DEFINE_integer("num_images", 30000, "Pictures to draw or read.", lower_bound=1)
     flags.DEFINE_list("inception", [inception.IMAGENET], "Networks: imagenet, damsm, or files.")
     flags.DEFINE_string("independent", None, "Another DAMSM, to judge R-precision as well.")
     flags.DEFINE_integer("seed", 0, "Decides captions and noise.", lower_bound=0, upper_bound=2**62)
-    flags.DEFINE_integer("batch_size", 32, "Pictures at a time.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", 32, "Pictures per batch.", lower_bound=1)
 
 
 def main(arguments: list[str]) -> None:

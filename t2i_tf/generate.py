@@ -2,9 +2,9 @@
 
     python -m t2i_tf.generate --text="a small red bird with black wings" --output_dir=pictures
 
-Without --model_dir the model that comes with the package draws. Each caption gets --num_images
+Without --model_dir, the model that comes with the package draws. Each caption gets --num_images
 pictures with the seeds --seed, --seed + 1, ...; the same caption and seed give the same picture.
-Pictures are numbered on from those that the folder holds already, so that none is overwritten.
+Numbering continues after the pictures that the folder already holds, so none is overwritten.
 """
 
 import sys
@@ -30,15 +30,15 @@ def write_pictures(
 ) -> Iterator[Path]:
     """Draws `num_images` pictures of each caption and yields the files as they are written.
 
-    Captions that are not read whole are named in a warning on stderr.
+    A warning on stderr names each caption that is not read whole.
 
     Args:
         model: Draws the pictures.
         texts: The captions.
-        output_dir: Folder for the pictures; made if need be.
+        output_dir: Folder for the pictures; created if necessary.
         num_images: Pictures for each caption.
-        seed: Seed of each caption's first picture, the next has the next.
-        attention: Also write where the last stage looks for each word.
+        seed: Seed of each caption's first picture; it goes up by 1 for each further one.
+        attention: Also write a picture of where the last stage looks for each word.
 
     Raises:
         UserError: A caption has no known word, or the folder cannot be made; nothing is written.
@@ -69,7 +69,7 @@ def define_flags() -> None:
     """Defines the command's flags."""
     flags.DEFINE_string("model_dir", "bundled", "Model directory, or a run's --workdir.")
     flags.DEFINE_multi_string("text", [], "A caption; may be given several times.")
-    flags.DEFINE_string("captions_file", None, "UTF-8 text file of one caption a line.")
+    flags.DEFINE_string("captions_file", None, "UTF-8 text file of one caption per line.")
     flags.DEFINE_integer("num_images", 1, "Pictures of each caption.", lower_bound=1)
     flags.DEFINE_integer(
         "seed", 0, "Seed of each caption's first picture.", lower_bound=0, upper_bound=2**62

@@ -3,9 +3,9 @@
     python -m t2i_tf.import_reference --text_encoder=text_encoder200.pth
         --generator=bird_AttnGAN2.pth --captions=captions.pickle --output_dir=models/bird
 
-Every command takes the result as --model_dir; t2i_tf.train takes it as --damsm, where it has an
-image encoder, and as --init_from. The files are read without running anything that they hold;
-docs/published_weights.md tells which file goes where and what differs from the published code.
+Every command takes the result as --model_dir; t2i_tf.train takes it as --damsm, if it has an image
+encoder, and as --init_from. The files are read without running anything in them;
+docs/published_weights.md says which file goes where and what differs from the published code.
 """
 
 from pathlib import Path
@@ -24,18 +24,19 @@ def define_flags() -> None:
     flags.DEFINE_string("text_encoder", None, "RNN_ENCODER, text_encoder*.pth.", required=True)
     flags.DEFINE_string("image_encoder", None, "CNN_ENCODER, image_encoder*.pth, if wanted.")
     flags.DEFINE_string("generator", None, "G_NET or G_DCGAN, *_AttnGAN2.pth.", required=True)
-    flags.DEFINE_list("discriminators", [], "D_NETs, netD*.pth, the smallest image's first.")
+    flags.DEFINE_list("discriminators", [], "D_NETs, netD*.pth, smallest image first.")
     flags.DEFINE_string("captions", None, "captions.pickle, which numbers the words.")
-    flags.DEFINE_string("vocabulary", None, "Instead: a text file of one word a line, <end> first.")
+    flags.DEFINE_string("vocabulary", None, "Instead: text of one word per line, <end> first.")
     flags.DEFINE_string("output_dir", None, "Folder to write; new or empty.", required=True)
-    flags.DEFINE_integer("max_words", 18, "Words read of a caption; COCO: 12.", lower_bound=1)
+    flags.DEFINE_integer("max_words", 18, "Most words read of a caption; COCO: 12.", lower_bound=1)
     flags.DEFINE_boolean(
         "align_corners",
         None,
-        "Whether the image encoder resizes pictures to 299 px with aligned corners. PyTorch up to "
-        "0.3.1, with which the published weights were trained, did; later PyTorch does not. By "
-        "default told from the file: PyTorch since 0.4.1 saves num_batches_tracked, earlier did "
-        "not. Give it for weights that a later PyTorch saved again, or that 0.4.0 trained.",
+        "Whether the image encoder resizes pictures to 299 px with aligned corners, as it did when "
+        "its GAN was trained; its own training took crops of 299 px and resized nothing. PyTorch "
+        "up to 0.3.1, which trained the published weights, aligned them; later PyTorch does not. "
+        "By default the file decides: PyTorch since 0.4.1 saves num_batches_tracked, earlier "
+        "versions did not. Set it for weights that a later PyTorch saved again, or that 0.4.0 trained.",
     )
     flags.DEFINE_string("name", None, "The model's name; by default the generator file's.")
 

@@ -2,7 +2,7 @@
 
     python -m t2i_tf.pretrain_damsm --config=tiny_damsm --data_dir= --workdir=
 
-The trained encoders lie in <workdir>/model. The same command goes on where a stopped run left off.
+The trained encoders are in <workdir>/model. The same command resumes a stopped run.
 """
 
 from pathlib import Path
@@ -15,22 +15,23 @@ from t2i_tf.models import model_directory
 from t2i_tf.models.model_card import damsm_card
 from t2i_tf.training.build import build_damsm
 from t2i_tf.training.callbacks.watching import damsm_watchers
-from t2i_tf.training.flags import define_training
+from t2i_tf.training.flags import define_training, deterministic
 from t2i_tf.training.machinery import replicas
 from t2i_tf.training.machinery.memory import keep_freed_memory
-from t2i_tf.training.options import check
+from t2i_tf.training.options import check, in_steps
 from t2i_tf.training.run import Run
 
 
 def main(_: list[str]) -> None:
-    """Pretrains, or goes on, to the config's number of steps."""
+    """Pretrains, or resumes pretraining, up to the config's number of steps."""
     keep_freed_memory()
     options = flags.FLAGS
-    config, workdir = options.config, Path(options.workdir)
+    workdir = Path(options.workdir)
     with replicas.strategy(options.strategy, options.cpu_devices).scope():
-        check(config, replicas.count())
+        check(options.config, replicas.count(), deterministic())
         split, unseen = (Split(options.data_dir, name) for name in ("train", "test"))
-        training = Run(config, workdir, split, options.profile)
+        config = in_steps(options.config, len(split))
+        training = Run(config, workdir, split, options.profile, deterministic())
         with training.opened():
             model = build_damsm(config, len(split.vocabulary))
             trained = model_directory.ModelDirectory(

@@ -2,8 +2,8 @@
 
     python -m t2i_tf.train --config=tiny --data_dir= --damsm=<damsm workdir> --workdir=
 
-The trained model lies in <workdir>/model, sample grids in <workdir>/samples, and TensorBoard reads
-<workdir>. The same command goes on where a stopped run left off.
+The trained model is in <workdir>/model, sample grids are in <workdir>/samples, and TensorBoard
+reads <workdir>. The same command resumes a stopped run.
 """
 
 from pathlib import Path
@@ -20,10 +20,10 @@ from t2i_tf.networks.build import precision
 from t2i_tf.training import warm_start
 from t2i_tf.training.build import build_attngan
 from t2i_tf.training.callbacks.watching import ScorePlan, gan_watchers
-from t2i_tf.training.flags import define_training
+from t2i_tf.training.flags import define_training, deterministic
 from t2i_tf.training.machinery import replicas
 from t2i_tf.training.machinery.memory import keep_freed_memory
-from t2i_tf.training.options import check
+from t2i_tf.training.options import check, in_steps
 from t2i_tf.training.run import Run
 
 
@@ -43,18 +43,19 @@ def define_flags() -> None:
 
 
 def main(_: list[str]) -> None:
-    """Trains, or goes on, to the config's number of steps."""
+    """Trains, or resumes training, up to the config's number of steps."""
     keep_freed_memory()
     options = flags.FLAGS
     workdir = Path(options.workdir)
     with replicas.strategy(options.strategy, options.cpu_devices).scope():
-        check(options.config, replicas.count())
+        check(options.config, replicas.count(), deterministic())
         split, real = Split(options.data_dir, "train"), RealSet(options.data_dir)
-        with precision(options.config.train.precision):
+        config = in_steps(options.config, len(split))
+        with precision(config.train.precision):
             damsm = model_directory.load(options.damsm, need=("image_encoder",))
         vocabulary = split.vocabulary
         with of_flag("damsm"):
-            config = warm_start.with_encoders(options.damsm, damsm, options.config, vocabulary)
+            config = warm_start.with_encoders(options.damsm, damsm, config, vocabulary)
         with of_flag("init_from"):
             start = warm_start.starting_point(options.init_from, config, vocabulary, workdir)
         scores = None
@@ -63,7 +64,7 @@ def main(_: list[str]) -> None:
             with of_flag("inception"):
                 (extractor,) = inception.load_all([options.inception], own)
             scores = ScorePlan(extractor, options.score_images, options.score_every)
-        training = Run(config, workdir, split, options.profile)
+        training = Run(config, workdir, split, options.profile, deterministic())
         with training.opened():
             model = build_attngan(config, (damsm.text_encoder, damsm.image_encoder))
             if start:

@@ -3,7 +3,12 @@
 import json
 
 import pytest
+import tensorflow as tf
 
+from benchmarks.flops import NominalBlocks, executed_flops, nominal_image_flops
+from t2i_tf.models.text_to_image import TokensToImage
+from t2i_tf.networks import convolutions
+from t2i_tf.networks.layers import Blocks
 from tests.commands import run
 
 KEYS = {
@@ -15,7 +20,7 @@ KEYS = {
     "batch",
 }
 SHORT = {
-    "train_step": ["--steps=1", "--config.train.damsm_weight=0"],
+    "train_step": ["--steps=1", "--config.loss.damsm_weight=0"],
     "input_pipeline": ["--rounds=1", "--images=20"],
 }
 
@@ -62,3 +67,33 @@ def test_the_benchmark_of_inference_ends_in_a_json_line_for_each_variant():
         assert 0 < line["median_s"] <= line["p95_s"]
         assert line["images_per_second"] == pytest.approx(line["batch"] / line["median_s"])
         assert line["fraction_of_peak"] > 0 and 1 < line["size_mb"] < 20
+
+
+def flops(block, shape):
+    x = tf.zeros(shape)
+    block(x)
+    return executed_flops(block, x)
+
+
+def test_nominal_blocks_count_as_the_papers_write_them_down(monkeypatch):
+    """Where the code saves: an up-block, and convolutions with more channels than pixels."""
+    monkeypatch.setattr(convolutions, "on_cpu", lambda: True)
+    nominal, executed = NominalBlocks(), Blocks()
+    convolved = 2 * 9 * 4 * 6 * (2 * 8) ** 2
+    assert flops(nominal.up(3, 8, "up"), [1, 8, 8, 4]) == convolved
+    assert flops(executed.up(3, 8, "up"), [1, 8, 8, 4]) == pytest.approx(convolved / 2.25)
+    convolved = 2 * 9 * 4 * 256 * 2 * 2
+    for spectral_norm in (False, True):
+        one, other = (b.conv(256, spectral_norm=spectral_norm) for b in (nominal, executed))
+        power_iteration = 3 * 2 * 9 * 4 * 256 if spectral_norm else 0
+        assert flops(one, [1, 2, 2, 4]) == convolved + power_iteration
+        assert flops(other, [1, 2, 2, 4]) > flops(one, [1, 2, 2, 4])  # The patches' product.
+    assert flops(nominal.conv(256, strides=2), [1, 2, 2, 4]) == convolved / 4
+
+
+def test_an_image_counts_more_than_is_carried_out(small_config, small_model):
+    nominal = nominal_image_flops(small_config, small_model.text_encoder)
+    network = TokensToImage(small_model.text_encoder, small_model.generator)
+    inputs = tf.ones([1, 6], tf.int32), tf.zeros([1, 4])
+    drawn = executed_flops(lambda *row: network.from_noise(*row)["images"][-1], *inputs)
+    assert drawn < nominal < 3 * drawn

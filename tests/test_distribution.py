@@ -123,10 +123,10 @@ def test_a_batch_that_cannot_be_split_is_refused(tiny_data, tiny_damsm, tmp_path
 
 def test_what_one_worker_knows_all_workers_learn():
     program = (
-        "import sys, t2i_tf; from t2i_tf import replicas\n"
+        "import sys; from t2i_tf.training.machinery import replicas\n"
         "with replicas.strategy('multiworker').scope():\n"
         "    print(replicas.any_worker(sys.argv[1] == '1'), replicas.any_worker(False))\n"
-        "    print(replicas.of_first_worker(70 + int(sys.argv[1])))"
+        "    print(replicas.first_workers(70 + int(sys.argv[1])))"
     )
     workers = [
         subprocess.Popen(

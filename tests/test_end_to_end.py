@@ -13,7 +13,7 @@ import pytest
 
 from tests.commands import ROOT, command, run
 
-TRAIN = ["--config=configs/tiny.py", "--config.train.batch_size=4"]
+TRAIN = ["--config=tiny", "--config.train.batch_size=4"]
 STEPS = ["--config.train.steps=6", "--config.train.steps_per_checkpoint=2"]
 
 
@@ -96,6 +96,22 @@ def test_a_finished_run_does_nothing_when_repeated(trained, tiny_data, tiny_dams
     shutil.copytree(trained, workdir)
     run("t2i_tf.train", *train_arguments(tiny_data, tiny_damsm, workdir))
     assert_same_run(trained, workdir)
+
+
+def test_a_run_of_the_first_configs_goes_on(trained, tiny_data, tiny_damsm, tmp_path):
+    """When it was begun a GAN's options were in `train`."""
+    workdir = tmp_path / "copy"
+    shutil.copytree(trained, workdir)
+    config = json.loads((workdir / "config.json").read_text())
+    today = set(config["loss"])
+    config["train"] |= config.pop("loss")
+    (workdir / "config.json").write_text(json.dumps(config))
+    arguments = [*train_arguments(tiny_data, tiny_damsm, workdir), "--config.train.steps=8"]
+    run("t2i_tf.train", *arguments)
+    assert [entry["step"] for entry in losses(workdir)] == [2, 4, 6, 8]
+    assert losses(workdir)[:3] == losses(trained)
+    config = json.loads((workdir / "config.json").read_text())
+    assert set(config["loss"]) == today and not today & set(config["train"])
 
 
 def test_another_config_in_the_same_folder_is_refused(trained, tiny_data, tiny_damsm):

@@ -9,16 +9,16 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from t2i_tf.training import loop as training
+from t2i_tf.training.run import Run
 
 VARIABLES = sys.argv.pop(1).removeprefix("--variables=")
-fit = training.fit
+fit = Run.fit
 
 
-def probed_fit(model, owners, *args, **kwargs):
-    fit(model, owners, *args, **kwargs)
+def probed_fit(self, trainer, *args, **kwargs):
+    fit(self, trainer, *args, **kwargs)
     strategy, found = tf.distribute.get_strategy(), {}
-    for owner in owners:
+    for owner in trainer.parts:
         variables = owner.variables() if callable(owner.variables) else owner.variables
         for i, variable in enumerate(variables):
             copies = strategy.experimental_local_results(variable.value)
@@ -26,5 +26,5 @@ def probed_fit(model, owners, *args, **kwargs):
     np.savez(VARIABLES, **found)
 
 
-training.fit = probed_fit
+Run.fit = probed_fit
 runpy.run_module("t2i_tf.train", run_name="__main__", alter_sys=True)

@@ -1,1 +1,1 @@
-"""Birds that are drawn: species, captions, and pictures that show what the captions say."""
+"""Draws birds: their species, their captions, and pictures that show what the captions say."""

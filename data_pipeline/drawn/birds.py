@@ -23,7 +23,7 @@ COLOURS = {
 }
 PARTS = ("belly", "wing", "crown")
 VARIETIES = ("plain", "full")
-# What a species has beside the colours of its parts.
+# Attributes of a species besides the colours of its parts.
 SECONDARY = {
     "size": ("small", "medium", "large"),
     "bill": ("short", "stout", "long", "curved"),
@@ -49,7 +49,7 @@ _TAILS = {
     "full": {"short": 0.34, "medium": 0.60, "long": 1.05},
 }
 _HEADS = {"small": 1.13, "medium": 1.03, "large": 0.94}
-# a small picture shows little of a small head
+# larger in plain pictures, where a small head would show little
 _HEAD_SCALES = {"plain": 1.10, "full": 1.0}
 _TILTS = {"plain": (-24, -8), "full": (-38, 0)}
 _TALLEST, _FLATTEST = -62, 14
@@ -93,7 +93,7 @@ def draw_bird(
     """Draws one picture of a bird.
 
     Args:
-        attributes: colours of `PARTS` by name, one of each of `SECONDARY`, and "perch".
+        attributes: colours of `PARTS` by name, one value for each key of `SECONDARY`, and "perch".
         rng: decides pose, light, background and small deviations of shape and colour.
         picture_size: longer side in pixels.
         variety: "plain" (square, facing right, little jitter, even backgrounds) or "full".
@@ -121,13 +121,13 @@ def draw_bird(
 def draw_bird_in_box(
     attributes: dict[str, str], rng: np.random.Generator, box: Box, picture_size: int = 500
 ) -> Image.Image:
-    """Draws a bird of full variety that fills a given box, stretched as far as it must be.
+    """Draws a bird of full variety that fills a given box, stretched as much as necessary.
 
     Args:
         attributes: as for `draw_bird`.
         rng: as for `draw_bird`.
         box: x, y, width, height in pixels.
-        picture_size: longer side in pixels of the picture, 4:3; larger where the box needs it.
+        picture_size: longer side of the picture (4:3) in pixels; larger if the box needs it.
 
     Returns:
         The picture, with the bird's box exactly as given.
@@ -158,7 +158,7 @@ def _picture(
     tilt: float,
     mirror: bool,
 ) -> Image.Image:
-    """Draws background, perch and the bird, of which `shapes` are the outlines, within its box."""
+    """Draws the background, the perch and, within its box, the bird with the outlines `shapes`."""
     turn = np.diag((-1 if mirror else 1, 1)) @ _rotation(tilt)
     low, high = _bounds(shapes, turn)
     scale = np.array(box[2:]) * _SUPERSAMPLING / (high - low)
@@ -193,7 +193,7 @@ def _layout(
 ) -> dict[str, np.ndarray]:
     """Outlines and lines of one bird, each [N, 2], in its own coordinates.
 
-    Points are given for a standing bird; `tilt` is by how much it will be turned, in radians.
+    Points are given for a standing bird; `tilt` is the angle of its later turn, in radians.
     """
     plump = 1 + rng.uniform(-0.05, 0.10)
     head = _HEADS[attributes["size"]] * _HEAD_SCALES[variety] * (1 + rng.uniform(-0.03, 0.03))
@@ -254,6 +254,6 @@ def _layout(
     toes = feet[:, None] + np.array([(-0.12, 0.03), (0.07, 0.05), (0.15, 0.04)])
     toes = toes.reshape(-1, 2)
     shapes["toes"] = toes @ turn
-    # as deep as the toes are thick, so that the box has room for them
+    # as deep as the toes are thick, which gives them room in the box
     shapes["soles"] = (toes + (0, 0.025)) @ turn
     return shapes

@@ -1,4 +1,4 @@
-"""Captions of drawn birds in CUB's wording, each of which determines the colours of all parts."""
+"""Writes captions of drawn birds in CUB's wording; each determines the colours of all parts."""
 
 import itertools
 import re
@@ -77,7 +77,7 @@ _LISTS = (
     "a {size}{x0} and {x1} bird with {2}",
     "this {bird} is {x0} and {x1} and has {2}",
 )
-# The same, but ending in a predicate or a place: what follows needs a "with".
+# Templates that end in a predicate or a place: a further clause needs a "with".
 _SENTENCES = (
     "a {bird} with {0}, and its {n1} {is1} {c1} and its {n2} {c2}",
     "this bird is {c0} on {on0}, {c1} on {on1} and {c2} on {on2}",
@@ -114,16 +114,17 @@ _WORD = re.compile(r"\w+")
 
 
 def captions(attributes: dict[str, str], rng: np.random.Generator, count: int = 10) -> list[str]:
-    """Writes captions of one bird, no two of them equal.
+    """Writes distinct captions of one bird.
 
-    Each has 6 to 18 tokens, no colour word but those of belly, wing and crown, and determines all
-    three colours. In about half of the captions parts that share a colour are named together: "a
-    red bird with a black crown" is said only of birds whose belly and wings are both red.
+    Each has 6 to 18 tokens, has no colour words except those of belly, wing and crown, and
+    determines all three colours. About half of the captions name parts that share a colour
+    together: "a red bird with a black crown" is said only of birds whose belly and wings are both
+    red.
 
     Args:
         attributes: of the bird, as `synthetic.write` stores them in JSON.
         rng: decides the wording.
-        count: how many captions to write.
+        count: number of captions to write.
 
     Returns:
         `count` lower-case captions.
@@ -143,8 +144,8 @@ def permuted_colours(caption: str) -> list[str]:
         caption: any lower-case text.
 
     Returns:
-        The distinct results without `caption` itself, sorted; empty if it names fewer than two
-        colours.
+        The distinct results without `caption` itself, sorted; empty if `caption` names fewer than
+        two different colours.
     """
     colours = _COLOUR.findall(caption)
     pieces = _COLOUR.split(caption)[::2]
@@ -170,7 +171,7 @@ def _caption(attributes: dict[str, str], rng: np.random.Generator) -> str:
 
 
 def _named(attributes: dict[str, str], rng: np.random.Generator) -> tuple[str, tuple[str, ...]]:
-    """A sentence that names each part and its colour, and what may join a further clause to it."""
+    """A sentence that names each part and its colour, and words that may join a clause to it."""
     size = _size(attributes, rng)
     words = {"size": size, "bird": size + "bird"}
     phrases = []
@@ -192,7 +193,7 @@ def _named(attributes: dict[str, str], rng: np.random.Generator) -> tuple[str, t
 
 
 def _merged(attributes: dict[str, str], rng: np.random.Generator) -> tuple[str, tuple[str, ...]]:
-    """The same, but the colour that parts share is said once, of the whole bird."""
+    """As `_named`, but the colour that parts share is stated once, for the whole bird."""
     colours = [attributes[part] for part in PARTS]
     shared = max(colours, key=colours.count)
     size = _size(attributes, rng)
@@ -212,7 +213,7 @@ def _size(attributes: dict[str, str], rng: np.random.Generator) -> str:
 
 
 def _things(attributes: dict[str, str], rng: np.random.Generator) -> list[str]:
-    """What else there is to say of the bird, as noun phrases in random order."""
+    """The bird's other features, as noun phrases in random order."""
     things = [f"a {_pick(rng, _BILLS[attributes['bill']])} {_pick(rng, ('bill', 'bill', 'beak'))}"]
     for table, key in (
         (_TAILS, "tail"),

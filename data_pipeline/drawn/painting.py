@@ -1,4 +1,4 @@
-"""Smooth shaded shapes on a Pillow image, of which drawn birds and their surroundings are made."""
+"""Paints the smooth shaded shapes of drawn birds and their surroundings on a Pillow image."""
 
 import functools
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ def spline(points: np.ndarray, steps: int = 6, closed: bool = False) -> np.ndarr
 
     Args:
         points: [N, 2].
-        steps: points of the result a control point.
+        steps: points of the result per control point.
         closed: whether the curve returns to its first point.
 
     Returns:
@@ -45,7 +45,7 @@ def tint(colour: Colour, amount: float) -> np.ndarray:
 
 
 def rgb(colour: Colour) -> tuple[int, int, int]:
-    """Rounds a colour to what Pillow takes."""
+    """Rounds a colour to the integers that Pillow takes."""
     return tuple(min(max(int(c + 0.5), 0), 255) for c in np.asarray(colour).tolist())
 
 

@@ -1,4 +1,4 @@
-"""What drawn birds stand on, in muted tones that no caption names."""
+"""Perches and ground for drawn birds, in muted tones that no caption names."""
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def perch(
         painter: of the picture.
         rng: decides form and tone.
         feet: where the bird stands, [2, 2], in pixels.
-        unit: pixels a unit of the bird's length.
+        unit: pixels per unit of the bird's own coordinates.
         variety: "full" has more leaves.
     """
     foot = feet.mean(0) + (0, 0.02 * unit)
@@ -43,7 +43,7 @@ def perch(
 def foreground(
     painter: Painter, rng: np.random.Generator, kind: str, feet: np.ndarray, unit: float
 ) -> None:
-    """Draws blades of grass before a bird that stands on the ground."""
+    """Draws blades of grass in front of a bird that stands on the ground."""
     if kind != "ground":
         return
     width, height = painter.image.size
@@ -52,7 +52,7 @@ def foreground(
     for _ in range(int(rng.integers(8, 26))):
         x = rng.uniform(0, width)
         low = rng.uniform(foot[1] + 0.1 * unit, max(height, foot[1] + 0.3 * unit))
-        # none across the bird itself
+        # short near the bird, so that none crosses it
         tall = rng.uniform(0.08, 0.22 if abs(x - foot[0]) < 1.3 * unit else 0.45) * unit
         lean = rng.uniform(-0.12, 0.12) * unit
         curve = spline(

@@ -1,4 +1,4 @@
-"""Paints a laid out bird: feathers, face, legs."""
+"""Paints the feathers, face and legs of a bird that `birds` has laid out."""
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def paint(
         attributes: the bird's.
         colours: of belly, wing and crown.
         rng: decides small deviations of the colours, and where single feathers show.
-        unit: pixels a unit of the bird's own coordinates.
+        unit: pixels per unit of the bird's own coordinates.
     """
     belly, wing, crown = (_jittered(colours[part], rng) for part in ("belly", "wing", "crown"))
     painter.shadow(pixels["body"] + (0, 0.03 * unit), 0.07 * unit, 0.28)

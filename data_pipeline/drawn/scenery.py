@@ -27,7 +27,7 @@ _DEEP_TONES = (
 
 
 def background(size: tuple[int, int], rng: np.random.Generator, variety: str) -> Image.Image:
-    """Draws what is out of focus behind the bird.
+    """Draws the scenery behind the bird, out of focus.
 
     Args:
         size: width and height in pixels.

@@ -12,9 +12,9 @@ from data_pipeline.support.errors import UserError
 from data_pipeline.support.pickles import safe_load_pickle
 
 _KINDS = {"short": "Warbler", "stout": "Finch", "long": "Creeper", "curved": "Thrasher"}
-# Names of the random streams drawn from one seed.
+# Numbers of the random streams drawn from one seed.
 _TRIPLES, _SPECIES, _CLASSES, _PERCHES, _INDIVIDUALS = range(5)
-# Individuals differ from their species in these, so that a caption leaves open how its bird looks.
+# Individuals differ from their species in these: a caption must not determine the whole bird.
 _INDIVIDUAL = ("size", "tail", "crest", "eyering", "wingbars", "legs")
 _INDIVIDUALITY = 0.5
 
@@ -29,7 +29,7 @@ class Picture:
         class_id: from 1.
         split: "train" or "test".
         attributes: of the bird.
-        box: where the bird has to be, in pixels; None where the drawing decides.
+        box: where the bird has to be, in pixels; None if the drawing decides.
         captions: lines to use instead of captions of the attributes.
     """
 
@@ -50,16 +50,18 @@ def plan(
     Args:
         num_train: pictures of the train split.
         num_test: pictures of the test split.
-        num_species: classes, divided between the splits as the pictures are; by default one for
-            each triple of colours, or fewer if that leaves fewer than four pictures a species.
+        num_species: classes, divided between the splits in proportion to the pictures; by default
+            one for each triple of colours, or fewer if a species would have fewer than four
+            pictures.
         seed: decides species and splits.
         variety: "plain" birds all sit on branches.
 
     Returns:
-        The pictures in the order of their ids; and the classes' directory names in that of theirs.
+        The pictures in the order of their ids, and the classes' directory names in the order of the
+        class ids.
 
     Raises:
-        UserError: the numbers do not go together.
+        UserError: the numbers do not fit together.
     """
     sizes = {"train": num_train, "test": num_test}
     if min(sizes.values()) < 1:
@@ -104,9 +106,10 @@ def plan_stand_ins(
     """Plans pictures under the names, class ids, splits and boxes of real CUB.
 
     Args:
-        metadata_dir: holds CUB_200_2011/{images,bounding_boxes,image_class_labels,classes}.txt and
-            {train,test}/filenames.pickle.
-        limit: how many pictures, taken evenly from both splits in proportion; by default all.
+        metadata_dir: folder of CUB_200_2011/{images,bounding_boxes,image_class_labels,classes}.txt
+            and {train,test}/filenames.pickle.
+        limit: number of pictures, spread evenly over each split in proportion to its size; by
+            default all.
         seed: decides what the birds of each class look like.
         captions_sample: a text file of captions; the first pictures get ten of its lines each.
 
@@ -114,7 +117,7 @@ def plan_stand_ins(
         As `plan`; the ids are CUB's own.
 
     Raises:
-        UserError: the metadata are incomplete or contradict each other.
+        UserError: the metadata are incomplete or contradict each other, or `limit` is out of range.
     """
     metadata_dir = pathlib.Path(metadata_dir)
     tables = {
@@ -154,7 +157,7 @@ def plan_stand_ins(
 
 
 def _read_table(path: pathlib.Path) -> dict[int, str]:
-    """One of CUB's tables: "<id> <text>" a line."""
+    """Reads one of CUB's tables: "<id> <text>" per line."""
     if not path.exists():
         raise UserError(f"{path} does not exist: metadata_dir must hold CUB's metadata")
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -193,7 +196,7 @@ def _species(counts: dict[str, int], seed: int) -> list[tuple[str, dict[str, str
 
 
 def _triples(seed: int) -> list[tuple[str, ...]]:
-    """All triples of colours, shuffled; every nine hold each colour once for each part."""
+    """All triples of colours, shuffled; each block of nine has every colour once for each part."""
     rng = np.random.default_rng([seed, _TRIPLES])
     count = len(COLOURS)
     orders = [rng.permutation(list(COLOURS)).tolist() for _ in PARTS]
@@ -217,7 +220,7 @@ def _secondary(rng: np.random.Generator) -> dict[str, str]:
 
 
 def _individual(seed: int, image_id: int) -> dict[str, str]:
-    """In what a bird differs from its species, as age and sex make birds differ."""
+    """The attributes in which a bird differs from its species, as birds do by age and sex."""
     rng = np.random.default_rng([seed, _INDIVIDUALS, image_id])
     own = {key: _pick(rng, SECONDARY[key]) for key in _INDIVIDUAL}
     return {key: value for key, value in own.items() if rng.random() < _INDIVIDUALITY}

@@ -1,1 +1,1 @@
-"""Readers of raw data sets: one file a layout, all giving the same examples."""
+"""Readers of raw data sets: one module per layout, all with the same type of result."""

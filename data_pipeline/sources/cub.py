@@ -1,14 +1,14 @@
-"""Reads Caltech-UCSD Birds-200-2011 with ten captions a picture, and whatever is laid out like it.
+"""Reads Caltech-UCSD Birds-200-2011 with ten captions per picture, and data sets laid out like it.
 
     CUB_200_2011/{images,bounding_boxes,image_class_labels,classes}.txt    Wah et al., 2011
     CUB_200_2011/images/<class>/<stem>.jpg
-    text_c10/<class>/<stem>.txt  (or text/)        ten captions, one a line; Reed et al., 2016
+    text_c10/<class>/<stem>.txt  (or text/)        ten captions, one per line; Reed et al., 2016
     {train,test}/{filenames,class_info}.pickle     the text-to-image split
 
 The text-to-image split keeps the classes of train and test apart (150 and 50 of them; 8,855 and
 2,933 pictures) and is the one in `filenames.pickle`. `train_test_split.txt`, which divides every
-class, is another split and is never used. Where the real CUB comes without the pickles, the same
-split is made from the numbers of its 50 test classes.
+class, is another split and is never used. If the real CUB comes without the pickles, the same split
+is made from the numbers of its 50 test classes.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from data_pipeline.support.pickles import safe_load_pickle
 
 CUB_PICTURES = 11_788
 CUB_CLASSES = 200
-# The class numbers of classes.txt that the text-to-image literature tests on.
+# The class numbers in classes.txt that the text-to-image literature uses for testing.
 CUB_TEST_CLASSES = frozenset(
     [1, 4, 6, 8, 9, 14, 23, 29, 31, 33, 34, 35, 36, 37, 38, 43, 49, 51, 53, 66, 72, 79, 83, 84, 86]
     + [91, 95, 96, 98, 101, 102, 103, 112, 114, 119, 121, 130, 135, 138, 147, 156, 163, 165, 166]
@@ -37,7 +37,7 @@ _MALFORMED = "malformed metadata"
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """What the metadata says about one picture; the fields are those of `source.Example`."""
+    """The metadata of one picture: its path under images/, and fields of `source.Example`."""
 
     name: str
     file: str
@@ -55,7 +55,7 @@ class Metadata:
         entries: The pictures of both splits, train first.
         classes: Names of the classes by class id.
         source: SHA-256 of the files read, by file name.
-        notes: What the user should be told about how the split was made.
+        notes: Remarks for the user on how the split was made.
     """
 
     entries: list[Entry]
@@ -69,16 +69,17 @@ def read(
     metadata_dir: str | os.PathLike | None = None,
     captions_per_image: int = 10,
 ) -> RawData:
-    """Reads metadata and captions and sees to it that every picture is there.
+    """Reads metadata and captions and checks that every picture exists.
 
     Args:
-        input_dir: Holds `CUB_200_2011/` or is it; holds `text_c10/` or `text/`, as `CUB_200_2011/`
-            and `metadata_dir` may too.
-        metadata_dir: Holds the split, and whatever is not in `input_dir`. By default `input_dir`.
-        captions_per_image: Lines of every caption file.
+        input_dir: `CUB_200_2011/` or the folder that holds it. `text_c10/` or `text/` may be in
+            either of them or in `metadata_dir`.
+        metadata_dir: The folder of the split and of anything else that is not in `input_dir`. By
+            default `input_dir`.
+        captions_per_image: Captions in every caption file.
 
     Raises:
-        UserError: lists everything that is wrong.
+        UserError: The data has problems; the message lists all of them.
     """
     problems = Problems()
     metadata = _read_metadata(_places(input_dir, metadata_dir), problems)
@@ -113,7 +114,7 @@ def read_metadata(
     """Reads the tables and the split, without pictures and captions.
 
     Raises:
-        UserError: lists everything that is wrong.
+        UserError: The metadata has problems; the message lists all of them.
     """
     problems = Problems()
     metadata = _read_metadata(_places(input_dir, metadata_dir), problems)
@@ -235,11 +236,11 @@ def _read_splits(places, numbers, source, problems, complete):
     Args:
         places: The folders to look in.
         numbers: The class number of every picture by name.
-        source: Takes the hashes of the files read.
-        problems: Takes what is wrong with them.
-        complete: Whether `numbers` surely holds every picture.
+        source: Collects the hashes of the files that are read.
+        problems: Collects what is wrong with these files.
+        complete: Whether `numbers` is known to hold every picture.
     """
-    places = places[::-1]  # A metadata folder is given for its split, so it comes first.
+    places = places[::-1]  # A metadata folder is given for its split, so it is searched first.
     files = [f"{split}/filenames.pickle" for split in SPLITS]
     if not any((place / file).exists() for place in places for file in files):
         return _published_split(places, numbers)
@@ -266,7 +267,7 @@ def _read_splits(places, numbers, source, problems, complete):
 
 
 def _check_class_info(path, names, numbers, problems):
-    """`class_info.pickle` gives the class number of each name; it must agree with the labels."""
+    """Checks that the class numbers in `class_info.pickle`, one per name, agree with the labels."""
     given = safe_load_pickle(path)
     if not isinstance(given, list) or len(given) != len(names):
         problems.add(_MALFORMED, path, f"not a list of {len(names)} class numbers")
@@ -282,8 +283,8 @@ def _published_split(places, numbers):
     if len(numbers) != CUB_PICTURES or len(set(numbers.values())) != CUB_CLASSES:
         looked = ", ".join(str(place) for place in places)
         raise UserError(
-            f"no train/filenames.pickle and test/filenames.pickle in any of {looked}; only for "
-            "the whole CUB-200-2011 is the text-to-image split known without them"
+            f"no train/filenames.pickle and test/filenames.pickle in any of {looked}; "
+            "without them the text-to-image split is known only for the whole CUB-200-2011"
         )
     splits = {"train": [], "test": []}
     for name, number in numbers.items():

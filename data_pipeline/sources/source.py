@@ -1,4 +1,4 @@
-"""What every reader of raw data gives: the examples, or a list of all that is wrong with them."""
+"""The result of every reader of raw data: the examples, or a list of all their problems."""
 
 import dataclasses
 import json
@@ -18,11 +18,11 @@ class Example:
         name: `"<class>/<file stem>"`.
         split: `"train"` or `"test"`.
         class_id: 0-based number of the class, over all splits.
-        class_name: What the class is called.
+        class_name: Name of the class.
         image_path: The picture.
-        box: Left, top, width and height of what is shown, in pixels of the picture.
+        box: Left, top, width and height of the subject, in pixels of the picture.
         captions: The captions, none empty, cleaned of U+FFFD pairs.
-        attributes: JSON text of what is truly in the picture, empty where unknown.
+        attributes: JSON text of the true attributes of the bird; empty if they are unknown.
     """
 
     name: str
@@ -40,11 +40,11 @@ class RawData:
     """All examples of a raw data set.
 
     Attributes:
-        examples: Those of all splits.
+        examples: The examples of all splits.
         classes: Names of the classes by class id.
-        captions_per_image: How many captions each example has.
+        captions_per_image: Number of captions of each example.
         source: SHA-256 of the metadata files by file name.
-        notes: What the user should be told about how the data was read.
+        notes: Remarks for the user on how the data was read.
     """
 
     examples: list[Example]
@@ -55,7 +55,7 @@ class RawData:
 
 
 class Problems:
-    """Collects everything that is wrong with a data set, to be told at once.
+    """Collects all problems of a data set, to report them together.
 
     Example:
         problems = Problems()
@@ -70,7 +70,7 @@ class Problems:
         """Notes a problem.
 
         Args:
-            kind: Header that this problem is listed under.
+            kind: Header under which this problem is listed.
             where: The file, line or picture.
             reason: What is wrong with it.
         """
@@ -92,12 +92,13 @@ class Problems:
 
 
 def read_captions(path: Path, expected: int, problems: Problems) -> tuple[str, ...]:
-    """The captions in a file of one a line; blank lines do not count.
+    """Reads the captions in a file, one per line; blank lines are skipped.
 
     Args:
         path: The file, UTF-8.
         expected: How many captions it must hold.
-        problems: Takes note if the file is missing, is not UTF-8 or holds another number.
+        problems: Gets an entry if the file is missing, is not UTF-8 or holds another number of
+            captions.
     """
     try:
         data = path.read_bytes()
@@ -121,7 +122,7 @@ def read_captions(path: Path, expected: int, problems: Problems) -> tuple[str, .
 
 
 def read_attributes(path: Path, problems: Problems) -> str:
-    """The JSON text in `path`, empty if there is no such file."""
+    """Reads the JSON text in `path`; returns an empty string if there is no such file."""
     try:
         text = path.read_text(encoding="utf-8")
         json.loads(text)

@@ -1,1 +1,1 @@
-"""What every part needs and no part is about: errors, files, processes, progress."""
+"""General helpers of all packages: errors, files, processes, progress."""

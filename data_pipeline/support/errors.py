@@ -1,4 +1,4 @@
-"""How every entry point reports bad input: one clear line and a non-zero exit code."""
+"""Reports bad input in every entry point: one clear line and a non-zero exit code."""
 
 import contextlib
 import signal
@@ -9,7 +9,7 @@ from absl import app, flags, logging
 
 
 class UserError(Exception):
-    """Input that the user has to mend.
+    """Bad input that the user has to fix.
 
     The message says what is wrong, where, and what to do about it; `run` shows it
     without a traceback.
@@ -18,7 +18,7 @@ class UserError(Exception):
 
 @contextlib.contextmanager
 def of_flag(name: str) -> Iterator[None]:
-    """Names the flag whose value a `UserError` raised within is about."""
+    """Adds the flag's name to a `UserError` that is raised inside and is about its value."""
     try:
         yield
     except UserError as error:
@@ -28,12 +28,12 @@ def of_flag(name: str) -> Iterator[None]:
 def run(main: Callable[[list[str]], None], define_flags: Callable[[], None] = lambda: None) -> None:
     """Runs `main` under absl's flag parsing; a `UserError` ends the program with exit code 1.
 
-    So does a file that cannot be read or written. SIGTERM and Ctrl-C end it at once, but what is
-    half-written is cleared away.
+    A file that cannot be read or written does the same. SIGTERM and Ctrl-C end the program at once,
+    but half-written files are removed.
 
     Args:
-        main: called with the command line's arguments that are no flags, program name first.
-        define_flags: defines the command's flags, in the name of its module.
+        main: called with the program's name and the command line's arguments that are not flags.
+        define_flags: defines the command's flags.
     """
 
     def guarded(arguments: list[str]) -> None:
@@ -51,9 +51,9 @@ def run(main: Callable[[list[str]], None], define_flags: Callable[[], None] = la
 
     defined = set(flags.FLAGS)
     define_flags()
-    for name in set(flags.FLAGS) - defined:  # --help shows the flags of the program's own module.
+    for name in set(flags.FLAGS) - defined:  # --help shows only flags of the program's own module.
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
-    # --help begins with the program's own text, which an installed command's starter lacks.
+    # --help begins with the docstring of __main__, which an installed command's script lacks.
     sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
     app.run(guarded, flags_parser=_parse)
 
@@ -61,7 +61,7 @@ def run(main: Callable[[list[str]], None], define_flags: Callable[[], None] = la
 def _parse(arguments):
     try:
         return app.parse_flags_with_usage(arguments)
-    except AttributeError as error:  # ml_collections' way to say it.
+    except AttributeError as error:  # ml_collections raises this for an unknown value.
         print(f"error: the config has no value {error}", file=sys.stderr)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

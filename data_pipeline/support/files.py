@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Writes files so that they exist whole or not at all."""
 
 import contextlib
 import errno
@@ -10,9 +10,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def writing_whole(path: str | os.PathLike) -> Iterator[Path]:
-    """Another path to write to; what is there becomes `path` if all goes well.
+    """Yields a temporary path to write to; it is renamed to `path` if no error occurs.
 
-    A reader or a kill never sees half a file, and a failure leaves an older file as it is.
+    No reader ever sees half a file, even after a kill, and a failure leaves an older file
+    unchanged.
 
     Args:
         path: The file to write; its folder must exist.
@@ -33,7 +34,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def check_room(folder: str | os.PathLike, size: int) -> None:
-    """Looks for room before a library writes that does not survive a full disk, as HDF5.
+    """Checks for free space before a library writes that cannot handle a full disk, such as HDF5.
 
     Raises:
         OSError: The disk has less than `size` bytes left.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def file_sha256(*paths: str | Path) -> str:
-    """The SHA-256 of files, one after the other, in hexadecimal."""
+    """The hexadecimal SHA-256 of the concatenated contents of files."""
     digest = hashlib.sha256()
     for path in paths:
         with open(path, "rb") as file:

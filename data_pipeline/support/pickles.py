@@ -1,9 +1,9 @@
-"""Reads pickles that come from strangers without running anything they ask for.
+"""Reads untrusted pickles without running anything that they ask for.
 
 A pickle may name any function to be called while it is read. CUB's text-to-image metadata is
-published as pickles of lists, dicts, strings and numbers, so nothing else is let in:
-`safe_load_pickle` builds those, turns NumPy scalars into Python numbers by itself (under NumPy's
-module paths of any age) and refuses every other name.
+published as pickles of lists, dicts, strings and numbers, so nothing else is admitted:
+`safe_load_pickle` builds those, turns NumPy scalars into Python numbers by itself (under the module
+paths of old and new NumPy) and refuses every other name.
 """
 
 import os
@@ -62,7 +62,7 @@ class _NewDtype(_Stand):
 
 
 class _Dtype(_Stand):
-    """A NumPy number type, as a pickle describes it: a name now, its byte order later."""
+    """A NumPy number type as a pickle describes it: first its name, then its byte order."""
 
     __slots__ = ("_name", "_order")
 
@@ -98,7 +98,7 @@ class _Scalar(_Stand):
 
 
 class _Encode(_Stand):
-    """Stands for `_codecs.encode`, by which old protocols write bytes."""
+    """Stands for `_codecs.encode`, with which old protocols write bytes."""
 
     __slots__ = ()
 
@@ -117,7 +117,7 @@ _ADMITTED = {
 
 
 class _Unpickler(pickle._Unpickler):
-    """The one in Python: the other takes gigabytes for a damaged or hostile memo number."""
+    """Python's unpickler: the one in C takes gigabytes for a damaged or hostile memo number."""
 
     def find_class(self, module, name):
         if (module, name) not in _ADMITTED:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def process_pool(workers: int) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
-    """A pool of `workers` processes; at the end what was not begun is dropped."""
-    # Spawned, for a fork of a process that runs TensorFlow's threads may hang.
+    """Yields a pool of `workers` processes; at the end, tasks that have not begun are dropped."""
+    # Spawned, because a fork of a process that runs TensorFlow's threads may hang.
     pool = concurrent.futures.ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent
     )
@@ -23,7 +23,7 @@ def process_pool(workers: int) -> Iterator[concurrent.futures.ProcessPoolExecuto
 
 
 def _follow_parent():
-    """Leaves Ctrl-C to the parent, and ends with it even where it is killed."""
+    """Leaves Ctrl-C to the parent, and ends when the parent ends, even if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -12,7 +12,7 @@ class Progress:
     """Counts finished pieces of work and shows them on a stream.
 
     On a terminal one line is redrawn in place; elsewhere (a log file, a pipe) a line is written
-    every tenth of the work.
+    after every tenth of the work.
 
     Example:
         with Progress(len(paths), "pictures") as progress:
@@ -24,12 +24,13 @@ class Progress:
     def __init__(self, total: int, unit: str, stream: TextIO | None = None, start: int = 0):
         """
         Args:
-            total: how many pieces of work there are.
-            unit: what they are called, in the plural.
+            total: number of pieces of work.
+            unit: name of the pieces, in the plural.
             stream: where to write; standard error by default.
-            start: how many pieces an earlier run has done; they do not count for the rate.
+            start: number of pieces that an earlier run has done; they do not count towards the
+                rate.
 
-        `note` may be set to text that follows the line.
+        The attribute `note` is text that follows the line.
         """
         self.total = total
         self.unit = unit

@@ -1,4 +1,4 @@
-"""Lets TensorFlow be imported without the lines that it writes to every terminal."""
+"""Imports TensorFlow without the start-up lines that it writes to every terminal."""
 
 import importlib.abc
 import importlib.machinery
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from types import ModuleType
 
-# No setting keeps these back: they are written before the log's settings are read.
+# No setting suppresses these: they are written before the log's settings are read.
 _CHATTER = (
     "All log messages before absl::InitializeLog()",
     "oneDNN custom operations are on",
@@ -17,17 +17,17 @@ _CHATTER = (
 
 
 def install() -> None:
-    """From now on TensorFlow's import, whoever asks for it, drops its usual start-up lines.
+    """Makes the import of TensorFlow, wherever it happens, drop its usual start-up lines.
 
-    Everything else that it writes to stderr meanwhile, such as GPU libraries that do not load, is
-    passed on.
+    Everything else that the import writes to stderr, such as errors of GPU libraries that do not
+    load, is passed on.
     """
     if "tensorflow" not in sys.modules and not any(isinstance(f, _Finder) for f in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow as Python does, and has it loaded quietly."""
+    """Finds TensorFlow as Python does, and gives it a quiet loader."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

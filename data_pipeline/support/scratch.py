@@ -12,12 +12,12 @@ from data_pipeline.support.errors import UserError
 
 @contextlib.contextmanager
 def scratch(target: Path, purpose: str) -> Iterator[Path]:
-    """An empty folder beside `target` for this process alone; removed at the end.
+    """Yields an empty folder beside `target` for this process alone; removes it at the end.
 
-    What a killed process left in its place is removed first.
+    A folder that a killed process left there is removed first.
 
     Args:
-        target: What is to be written.
+        target: The folder that is to be written.
         purpose: Part of the folder's name, which begins with a dot.
 
     Raises:
@@ -40,15 +40,18 @@ def scratch(target: Path, purpose: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def appearing(target: Path, replace: bool = False) -> Iterator[Path]:
-    """A `scratch` folder that becomes `target`, which may be an empty folder, if all goes well.
+    """Yields a `scratch` folder that becomes `target` if no error occurs.
 
     Args:
-        target: The folder to write.
-        replace: Whether a full folder in its place gives way, once the new one is complete.
+        target: The folder to write; it may exist as an empty folder.
+        replace: Whether a full folder there is replaced, once the new one is complete.
+
+    Raises:
+        UserError: See `scratch`.
     """
     with scratch(target, "partial") as folder:
         replaced = folder.with_name(f"{target.name}.replaced")
-        _put_back(replaced, target)  # A process was killed between the two renames below.
+        _put_back(replaced, target)  # In case a process was killed between the renames below.
         yield folder
         try:
             if replace and target.exists():
@@ -66,14 +69,14 @@ def _put_back(replaced, target):
 
 @contextlib.contextmanager
 def locked(folder: Path, target: Path) -> Iterator[None]:
-    """Keeps a folder for this process; that ends with the process, however that ends.
+    """Locks a folder for this process; the lock ends with the process, even if it is killed.
 
     Args:
-        folder: What is kept.
-        target: What is written by it, for the message.
+        folder: The folder to lock.
+        target: What this process writes, for the message.
 
     Raises:
-        UserError: Another process keeps it, or it cannot be opened.
+        UserError: Another process holds the lock, or the folder cannot be opened.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""What raw captions need before anything reads them."""
+"""Cleans raw captions before anything reads them."""
 
 
 def clean_caption(text: str) -> str:

@@ -1,3 +1,3 @@
-"""The version of all packages; here so that every one of them may tell it."""
+"""The version of all packages; it is here because every package imports this one."""
 
 VERSION = "0.1.0"

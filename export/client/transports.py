@@ -117,9 +117,9 @@ def connect(server: str, protocol: str | None, model_name: str) -> Ask:
     scheme, separator, address = server.rpartition("://")
     host, _, port = address.rstrip("/").rpartition(":")
     if not host or not port.isdecimal() or scheme not in ("", "http", "https"):
-        raise UserError(f"--server={server} is neither host:port nor http://host:port")
+        raise UserError(f"the server {server} is neither host:port nor http://host:port")
     if separator and protocol == "grpc":
-        raise UserError(f"--protocol=grpc takes --server={address}, without {scheme}://")
+        raise UserError(f"gRPC takes the server as {address}, without {scheme}://")
     if separator or protocol == "rest":
         return Rest(server if separator else f"http://{server}", model_name)
     return Grpc(server, model_name)

@@ -65,7 +65,7 @@ class TextToImage:
         return self.draw_with(**{TOKENS: self.encode(text), NOISE: noise})[IMAGE][0]
 
 
-def main():
+def main() -> None:
     """Draws what the command line asks for."""
     parser = argparse.ArgumentParser(description="Draws a picture from a caption.")
     parser.add_argument("--model", required=True, help="text_to_image_<variant>.tflite")

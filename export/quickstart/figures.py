@@ -7,24 +7,22 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from data_pipeline.drawn.birds import PARTS
 from data_pipeline.support.errors import UserError
-from export.quickstart.evaluation import (
-    Judge,
+from export.quickstart.bird_figures import (
+    BirdJudge,
     UnseenBirds,
     colour_noise,
     evaluate_pictures,
     seed_std,
 )
-from t2i_tf import generate
-from t2i_tf.metrics import faithfulness, r_precision
-from t2i_tf.models import model_directory
-from t2i_tf.models.captions import encode
+from export.quickstart.generators import SavedGenerator, Untrained
+from t2i_tf.metrics import faithfulness
+from t2i_tf.metrics.r_precision import wrong_captions
+from t2i_tf.models.model_directory import NETWORKS, ModelDirectory
 from t2i_tf.networks import build
 
-BATCH_SIZE = 40
 SEED_CAPTIONS, SEEDS = 40, 8
 MATCH_FIGURES = (
     "r_precision",
@@ -36,72 +34,20 @@ MATCH_FIGURES = (
 )
 
 
-class SavedGenerator:
-    """A SavedModel of `export.saved_model`, called through its signatures.
-
-    Args:
-        directory: A version's folder, or the folder of all versions for the newest.
-        progress: Counts the pictures drawn.
-
-    Raises:
-        UserError: There is no SavedModel.
-    """
-
-    def __init__(self, directory, progress):
-        self.path = _newest_version(Path(directory))
-        self._loaded = tf.saved_model.load(str(self.path))
-        self._progress = progress
-
-    def generate(self, captions, seeds):
-        """Pictures of captions, uint8 `[N, H, W, 3]`."""
-        batches = self._call("generate", captions, seeds)
-        return np.concatenate([batch["image"] for batch in batches])
-
-    def explain(self, captions, seeds):
-        """For each caption the picture, its last stage's attention `[h, w, T]` and its words."""
-        for batch in self._call("explain", captions, seeds):
-            pictures = batch[max(key for key in batch if key.startswith("image_"))].numpy()
-            maps = batch[max(key for key in batch if key.startswith("attention_"))].numpy()
-            for picture, attention, tokens in zip(
-                pictures, maps, batch["tokens"].numpy(), strict=True
-            ):
-                yield picture, attention, [word.decode() for word in tokens if word]
-
-    def _call(self, signature, captions, seeds):
-        seeds = np.asarray(seeds, np.int64)
-        for start in range(0, len(captions), BATCH_SIZE):
-            texts = tf.constant(captions[start : start + BATCH_SIZE])
-            batch_seeds = tf.constant(seeds[start : start + BATCH_SIZE])
-            yield self._loaded.signatures[signature](text=texts, seed=batch_seeds)
-            self._progress.update(len(batch_seeds))
-
-
-class Untrained:
-    """A generator of random weights behind trained encoders, as a `SavedGenerator`."""
-
-    def __init__(self, model, progress):
-        keras.utils.set_random_seed(model.config.seed)
-        self._model = dataclasses.replace(model, generator=build.generator(model.config))
-        self._progress = progress
-
-    def generate(self, captions, seeds):
-        """Pictures of captions, uint8 `[N, H, W, 3]`."""
-        max_words = self._model.config.data.max_words
-        tokens = encode(captions, self._model.vocabulary, max_words).tokens
-        pictures = []
-        for picture, _ in generate.draw(self._model, tokens, np.asarray(seeds, np.int64)):
-            pictures.append(picture)
-            self._progress.update()
-        return np.stack(pictures)
-
-
 def drawn_pictures(unseen: UnseenBirds) -> int:
-    """How many pictures `measure` draws in all, for the progress bar."""
+    """Counts the pictures that `measure` draws in all, for the progress bar."""
     return 3 * (len(unseen) + min(SEED_CAPTIONS, len(unseen)) * SEEDS)
 
 
-def measure(trained, bundled, untrained, encoders, unseen: UnseenBirds, classifier) -> dict:
-    """All figures of both generators, of the floors and of the ceiling.
+def measure(
+    trained: SavedGenerator,
+    bundled: SavedGenerator,
+    untrained: Untrained,
+    encoders: tuple[ModelDirectory, ModelDirectory],
+    unseen: UnseenBirds,
+    classifier: keras.Model,
+) -> dict:
+    """Measures both generators, the floors and the ceiling.
 
     Each generator is judged by the encoders that trained it (`r_precision`) and by the other's
     (`..._independent`); floors and ceiling by those of the run, then by the bundled ones.
@@ -110,7 +56,7 @@ def measure(trained, bundled, untrained, encoders, unseen: UnseenBirds, classifi
         trained: The generator just trained.
         bundled: The one that comes with the package.
         untrained: An `Untrained`.
-        encoders: `ModelDirectory` with image encoder that trained the first, and the second.
+        encoders: The models, with image encoders, that trained the first and the second.
         unseen: The captions and real pictures.
         classifier: Reads the birds' colours, see `metrics.faithfulness`.
 
@@ -119,7 +65,7 @@ def measure(trained, bundled, untrained, encoders, unseen: UnseenBirds, classifi
         judged. `floor` has the higher of its two floors `colour_noise` and `untrained`, which
         stand in it whole beside `chance`.
     """
-    own, other = (Judge(model, unseen) for model in encoders)
+    own, other = (BirdJudge(model, unseen) for model in encoders)
 
     def figures(pictures, judge=own, independent=other):
         return evaluate_pictures(pictures, unseen, judge, classifier, independent)
@@ -132,12 +78,13 @@ def measure(trained, bundled, untrained, encoders, unseen: UnseenBirds, classifi
         several = several.reshape(count, SEEDS, *several.shape[1:])
         return {**figures(pictures, *judges), "seed_std": seed_std(several)}
 
+    wrong = wrong_captions(unseen.class_ids)
     permuted = own.permuted_details(unseen.pictures)
     species = len(np.unique(unseen.class_ids))
     untrained = generated(untrained) | _untrained_recall(encoders[0], unseen)
     noise = figures(colour_noise(unseen.colours, unseen.pictures.shape[1]))
     by_chance = {
-        "r_precision": 1.0 / (1.0 + _wrong_captions(unseen)),
+        "r_precision": 1.0 / (1.0 + wrong),
         "r_precision_permuted": permuted["chance"],
     }
     chance = {
@@ -159,7 +106,7 @@ def measure(trained, bundled, untrained, encoders, unseen: UnseenBirds, classifi
         "judged": {
             "captions": len(unseen),
             "species": species,
-            "wrong_captions": _wrong_captions(unseen),
+            "wrong_captions": wrong,
             "permuted_captions": permuted["captions"],
             "permuted_wrong_captions": permuted["wrong_captions"],
             "seeds": SEEDS,
@@ -168,7 +115,7 @@ def measure(trained, bundled, untrained, encoders, unseen: UnseenBirds, classifi
 
 
 def training(runs: dict[str, str | Path]) -> dict:
-    """What training took: `losses` over time and median `seconds_per_step` of each run.
+    """Reads how training went: `losses` over time and median `seconds_per_step` of each run.
 
     Args:
         runs: Work or model directory of each run by name.
@@ -191,9 +138,9 @@ def training(runs: dict[str, str | Path]) -> dict:
     return {"losses": losses, "seconds_per_step": seconds}
 
 
-def description(model: model_directory.ModelDirectory, saved_model: Path) -> dict:
-    """What a model is: the name and steps of its config, its networks' and its files' sizes."""
-    networks = {name: getattr(model, name) for name in model_directory.NETWORKS}
+def description(model: ModelDirectory, saved_model: Path) -> dict:
+    """Describes a model: its config's name and steps, its networks' and its files' sizes."""
+    networks = {name: getattr(model, name) for name in NETWORKS}
     files = (path for path in saved_model.rglob("*") if path.is_file())
     return {
         "config": model.config.name,
@@ -211,25 +158,10 @@ def _untrained_recall(model, unseen):
         text_encoder=build.text_encoder(model.config, len(model.vocabulary)),
         image_encoder=build.image_encoder(model.config, pretrained=False),
     )
-    return Judge(random, unseen).recall(unseen.pictures)
-
-
-def _wrong_captions(unseen):
-    """How many wrong captions R-precision draws, fewer than 99 where there are not as many."""
-    _, counts = np.unique(unseen.class_ids, return_counts=True)
-    return int(min(r_precision.WRONG, len(unseen) - counts.max()))
+    return BirdJudge(random, unseen).recall(unseen.pictures)
 
 
 def _groups(unseen):
     """Real pictures of each species that has at least two, at most as many as seeds."""
     rows = (np.flatnonzero(unseen.class_ids == own)[:SEEDS] for own in np.unique(unseen.class_ids))
     return [unseen.pictures[group] for group in rows if len(group) > 1]
-
-
-def _newest_version(directory):
-    versions = [path for path in directory.glob("*") if path.name.isdecimal()]
-    newest = max(versions, key=lambda path: int(path.name), default=directory)
-    path = directory if (directory / "saved_model.pb").is_file() else newest
-    if not (path / "saved_model.pb").is_file():
-        raise UserError(f"{directory} holds no SavedModel: write one with export.saved_model")
-    return path

@@ -1,5 +1,7 @@
 """The report's page: figures between floor and ceiling, the sheets, and how to go on."""
 
+from pathlib import Path
+
 ROWS = {
     "faithfulness": "faithfulness",
     "faithfulness_belly": "- belly",
@@ -84,8 +86,8 @@ One caption, one seed; only the colour words change (crown / belly / wings).
 """
 
 
-def commands(workdir: str, python: str = "python") -> list[str]:
-    """What to run next, one command a line."""
+def commands(workdir: str | Path, python: str = "python") -> list[str]:
+    """The commands to go on with, one a line."""
     return [
         f"{python} -m tensorboard.main --logdir={workdir}",
         f"{python} -m t2i_tf.generate --model_dir={workdir} "
@@ -96,11 +98,11 @@ def commands(workdir: str, python: str = "python") -> list[str]:
     ]
 
 
-def page(report: dict, pictures: str, workdir: str) -> str:
-    """The page in Markdown.
+def page(report: dict, pictures: str, workdir: str | Path) -> str:
+    """Writes the page in Markdown.
 
     Args:
-        report: What report.json holds.
+        report: The content of report.json.
         pictures: The folder of the sheets, relative to the page.
         workdir: The GAN's run, for the commands.
     """

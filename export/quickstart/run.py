@@ -1,10 +1,4 @@
-"""From nothing to a trained, exported and measured model, by the documented commands.
-
-    python -m export.quickstart --output_dir=quickstart
-
-runs each step as its own process and leaves the data, both runs, the SavedModels and report.md in
---output_dir. Repeated, it skips what is done and goes on where it was stopped.
-"""
+"""Runs the quickstart's steps, each in a process of its own, and records what is done."""
 
 import json
 import os
@@ -14,11 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from absl import flags
-
-from data_pipeline.support.errors import UserError, run
+from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import write_text
-from export.quickstart import page as report_page
+from export.quickstart.page import commands
 from export.quickstart.steps import Step, steps
 
 RECORD = "timings.json"
@@ -50,7 +42,7 @@ class Record:
         if entry and entry["command"] != list(step.command):
             raise UserError(
                 f"{self.path.parent} holds a quickstart of other settings (step {step.name!r}): "
-                "remove it or choose another --output_dir"
+                "remove it or choose another folder"
             )
 
     def is_done(self, step: Step) -> bool:
@@ -59,11 +51,11 @@ class Record:
         return ended and (self.path.parent / step.output).exists()
 
     def seconds(self) -> float:
-        """What all steps took together."""
+        """Adds up the time of all steps."""
         return sum(entry["seconds"] for entry in self.entries.values())
 
     def begin(self, step: Step) -> float:
-        """Records that a step runs; returns the seconds behind what it goes on from."""
+        """Records that a step runs; returns the seconds that it ran before it was stopped."""
         goes_on = step.resumes and (self.path.parent / step.output).exists()
         before = self.entries.get(step.name, {"seconds": 0.0})["seconds"] if goes_on else 0.0
         self._set(step, before, done=False)
@@ -135,7 +127,8 @@ def _python():
     return sys.executable if path.startswith("..") else path
 
 
-def _closing(output_dir):
+def closing(output_dir: Path) -> None:
+    """Prints where everything lies and what to do next."""
     report = json.loads((output_dir / "report.json").read_text(encoding="utf-8"))
     places = {
         "report.md": "open this first: pictures and figures",
@@ -152,18 +145,5 @@ def _closing(output_dir):
     print(
         "\nNext, watch the losses, or draw with the model just trained and with the bundled one:\n"
     )
-    for command in report_page.commands(output_dir / "gan", _python()):
-        print(f"    {command}")
-
-
-def main(_):
-    """Runs the quickstart."""
-    output_dir = Path(flags.FLAGS.output_dir)
-    quickstart(output_dir, flags.FLAGS.short)
-    _closing(output_dir)
-
-
-if __name__ == "__main__":
-    flags.DEFINE_string("output_dir", "quickstart", "Folder for everything.")
-    flags.DEFINE_boolean("short", False, "Little data, few steps: tries the machinery only.")
-    run(main)
+    for line in commands(output_dir / "gan", _python()):
+        print(f"    {line}")

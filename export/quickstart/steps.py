@@ -1,8 +1,8 @@
-"""What the quickstart does, how much of it, and about how long it takes."""
+"""The quickstart's steps: their commands, and about how long each takes."""
 
 import dataclasses
 
-# What the quickstart makes: (in full, with --short).
+# How much of everything: (in full, in short).
 TRAIN_PICTURES, TEST_PICTURES = (6000, 48), (1200, 24)
 STEPS, CHECKPOINT_STEPS = (None, 20), (None, 10)  # None: as in the configs
 CAPTIONS = (400, 24)

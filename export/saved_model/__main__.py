@@ -1,4 +1,4 @@
-"""The command; the package tells what it does."""
+"""The command that `export.saved_model` describes."""
 
 import tensorflow as tf
 from absl import flags

@@ -13,7 +13,7 @@ from t2i_tf.models import model_directory
 
 
 def served_card(directory: Path, config: ConfigDict) -> str:
-    """The card of an exported model: its own, what was measured of it, its config.
+    """Writes the card of an exported model: its own, its measurements and its config.
 
     Args:
         directory: The model directory, as `model_directory.find` returns it.

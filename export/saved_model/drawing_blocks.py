@@ -94,15 +94,15 @@ class Gated(keras.layers.Layer, abc.ABC):
 
     @abc.abstractmethod
     def kernel_shape(self, channels: int) -> tuple[int, ...]:
-        """The shape of what `prepared` returns, for C input channels."""
+        """The shape of a prepared kernel for C input channels."""
 
     @abc.abstractmethod
     def prepared(self, kernel: np.ndarray) -> np.ndarray:
-        """What `convolve` takes, from a kernel `[3, 3, C, D]`."""
+        """Brings a kernel `[3, 3, C, D]` into the form that `convolve` takes."""
 
     @abc.abstractmethod
     def convolve(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """The convolution of `[B, H, W, C]` with a prepared kernel."""
+        """Convolves `[B, H, W, C]` with a prepared kernel."""
 
 
 class GatedConv(Gated):
@@ -139,7 +139,7 @@ class SpreadUpBlock(Gated):
     """An up-block by products of each pixel with each tap, summed where they belong.
 
     That takes 4 times fewer multiplications, and the kernel lies as it is needed. On large images
-    the sums take longer than what is saved.
+    the sums take longer than the products save.
     """
 
     growth = 2

@@ -76,7 +76,7 @@ def _(own: JointStage, trained: JointStage) -> None:
 
 
 def _take_refinement(own, trained):
-    """Gives a later stage what all of them share."""
+    """Gives a later stage the weights that all kinds of stages have."""
     _take_all(own.blocks, trained.blocks)
     _take(own.up, trained.up)
 
@@ -101,18 +101,16 @@ def _(own: InvertedResidualBlock, trained: InvertedResidualBlock) -> None:
 
 
 def _take_pair(own, trained, layer, norm):
-    """Gives a layer and the bias after it what a layer and the norm after it have learnt."""
+    """Folds a norm into the layer before it: the pair becomes a layer and a bias."""
     kernel, bias = _folded(getattr(trained, layer).kernel, getattr(trained, norm))
     getattr(own, layer).set_weights([kernel])
     getattr(own, norm).set_weights([bias])
 
 
 def _folded(kernel: keras.Variable, norm: BatchNorm) -> tuple[np.ndarray, np.ndarray]:
-    """The kernel and the bias that do what a kernel and the norm after it do."""
-    gamma, beta, mean, variance = (
-        np.asarray(weight)
-        for weight in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
-    )
+    """Folds a norm into the kernel before it; returns the kernel and the bias instead."""
+    weights = (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
+    gamma, beta, mean, variance = (weight.numpy() for weight in weights)
     scale = gamma / np.sqrt(variance + norm.epsilon)
     depthwise = kernel.shape[-1] != len(scale)
-    return np.asarray(kernel) * (scale[:, None] if depthwise else scale), beta - mean * scale
+    return kernel.numpy() * (scale[:, None] if depthwise else scale), beta - mean * scale

@@ -1,7 +1,7 @@
 """Requests that a server answers before it takes the first real one.
 
-TensorFlow Serving replays `assets.extra/tf_serving_warmup_requests` while it loads a version: what
-TensorFlow makes at first use (kernels, plans, memory) is made before anybody waits for it.
+TensorFlow Serving replays `assets.extra/tf_serving_warmup_requests` while it loads a version, so
+that no client waits for the kernels, plans and memory that TensorFlow makes at first use.
 """
 
 from pathlib import Path
@@ -17,11 +17,11 @@ BATCH = 8
 
 
 def write(path: str | Path, model: ModelDirectory, name: str) -> None:
-    """Writes the requests: every signature with one text, those that draw with a batch as well.
+    """Writes a request of one text for every signature, and of a batch for those that draw.
 
     Args:
         path: The file, TFRecords of `PredictionLog`.
-        model: Whose words to use, as many as a caption may have.
+        model: The model, for its words; the text has as many as a caption may have.
         name: The model's name on the server.
     """
     words = [word for word in model.vocabulary.words[1:] if tokenize(word) == [word]]

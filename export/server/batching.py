@@ -101,7 +101,7 @@ class Batcher:
         if max(rows.values()) > self._max_batch_size:
             raise invalid_argument(
                 f"{max(rows.values())} rows in a request: at most {self._max_batch_size} are "
-                "computed at once (--max_batch_size)"
+                "computed at once"
             )
 
     async def _gather(self):
@@ -136,7 +136,7 @@ class Batcher:
 
 
 def _compute(requests):
-    """The outputs of each request, or what it raised.
+    """Computes the outputs of each request, or the error in their place.
 
     If a batch fails its halves are tried, so that a request fails by itself alone.
     """

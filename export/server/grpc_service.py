@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
+    get_model_status_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
@@ -25,21 +26,27 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     Args:
         versions: The model.
-        batcher: What computes.
+        batcher: Computes the answers.
         metrics: Where requests are counted.
     """
 
     def __init__(self, versions: Versions, batcher: Batcher, metrics: Metrics):
         self._versions, self._batcher, self._metrics = versions, batcher, metrics
 
-    async def Predict(self, request, context):  # noqa: N802
+    async def Predict(  # noqa: N802
+        self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
+    ) -> predict_pb2.PredictResponse:
         """Runs a signature. A call that is cancelled or past its deadline is not computed."""
         async with _errors_as_status(context):
             with self._metrics.request("GRPC"):
                 return await self._predict(request)
 
-    async def GetModelMetadata(self, request, context):  # noqa: N802
-        """The model's signatures."""
+    async def GetModelMetadata(  # noqa: N802
+        self,
+        request: get_model_metadata_pb2.GetModelMetadataRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        """Describes the model's signatures."""
         async with _errors_as_status(context):
             if list(request.metadata_field) != ["signature_def"]:
                 raise invalid_argument("metadata_field must be 'signature_def'")
@@ -80,8 +87,12 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     def __init__(self, versions: Versions):
         self._versions = versions
 
-    async def GetModelStatus(self, request, context):  # noqa: N802
-        """The states of the model's versions."""
+    async def GetModelStatus(  # noqa: N802
+        self,
+        request: get_model_status_pb2.GetModelStatusRequest,
+        context: grpc.aio.ServicerContext,
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        """Tells the states of the model's versions."""
         async with _errors_as_status(context):
             return self._versions.status(*_spec(request))
 
@@ -89,7 +100,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
 def build(
     address: str, max_bytes: int, prediction: PredictionService, model: ModelService
 ) -> tuple[grpc.aio.Server, int]:
-    """A server of both services, and its port.
+    """Makes a server of both services, and tells its port.
 
     Args:
         address: `host:port`; port 0 takes a free one.

@@ -166,7 +166,7 @@ def _is_base64(value):
 
 
 def _plain(values, as_base64):
-    """An array as nested lists of what JSON has."""
+    """Turns an array into nested lists of JSON's types."""
     if values.dtype == object:
         write = _encoded if as_base64 else lambda string: string.decode(errors="replace")
         return _nested(values, write)

@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus; TensorFlow Serving's names where it has one."""
+"""Counts requests for Prometheus, under TensorFlow Serving's names where it has one."""
 
 import collections
 import contextlib
@@ -17,7 +17,7 @@ _LATENCIES = [10 * 1.8**power for power in range(9, 30)]  # microseconds, as Ten
 
 
 class Metrics:
-    """Counters of one model's requests.
+    """Counts one model's requests.
 
     Attributes:
         queue_length: Requests that wait.

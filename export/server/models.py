@@ -114,12 +114,12 @@ class Versions:
             UserError: There is none, or it does not load.
         """
         if not self.base_path.is_dir():
-            raise UserError(f"no such folder: --saved_model_dir={self.base_path}")
+            raise UserError(f"no such folder: {self.base_path}")
         number = self._newest()
         if number is None:
             nearer = " (this is a version: give the folder above)"
             raise UserError(
-                f"--saved_model_dir={self.base_path} has no version, a folder named by an integer "
+                f"{self.base_path} has no version, a folder named by an integer "
                 f"with a saved_model.pb{nearer if _is_saved_model(self.base_path) else ''}"
             )
         try:
@@ -229,7 +229,7 @@ def _is_saved_model(folder):
 
 
 def _files(folder):
-    """What tells one state of a folder from another."""
+    """A value that changes when the folder's content does."""
     stats = [(path, path.stat()) for path in sorted(folder.rglob("*"))]
     return [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 from tensorflow_serving.apis import get_model_metadata_pb2
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -35,7 +36,7 @@ class RestApi:
 
     Args:
         versions: The model.
-        batcher: What computes.
+        batcher: Computes the answers.
         measured: Where requests are counted.
         max_bytes: The most that a request's body may hold.
     """
@@ -46,7 +47,7 @@ class RestApi:
         self._versions, self._batcher = versions, batcher
         self._metrics, self._max_bytes = measured, max_bytes
 
-    async def __call__(self, scope, receive, send):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         request = Request(scope, receive)
         try:
@@ -104,7 +105,7 @@ class RestApi:
         return json.dumps({"model_spec": spec, "metadata": {"signature_def": definitions}}).encode()
 
     async def _body(self, request):
-        """Reads the body; what is too much is read but not kept, so that the refusal arrives."""
+        """Reads the body; an excess is read too, but not kept, so that the refusal arrives."""
         body, size = bytearray(), 0
         try:
             async with asyncio.timeout(ARRIVAL_SECONDS):
@@ -126,12 +127,12 @@ class PromptProtocol(H11Protocol):
 
     _head_timer = None
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: asyncio.Transport) -> None:
         """Starts to wait for the first request."""
         super().connection_made(transport)
         self._watch_head()
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         """Waits on where the head is not complete, however often something arrives."""
         super().data_received(data)
         if self.conn.their_state is h11.IDLE:
@@ -139,7 +140,7 @@ class PromptProtocol(H11Protocol):
         else:
             self._stop_watching()
 
-    def connection_lost(self, exc):
+    def connection_lost(self, exc: Exception | None) -> None:
         """Stops waiting."""
         super().connection_lost(exc)
         self._stop_watching()
@@ -155,7 +156,7 @@ class PromptProtocol(H11Protocol):
 
 
 class _Refused(Exception):
-    """What HTTP refuses before it is a request to the model."""
+    """HTTP's refusal of something that is not yet a request to the model."""
 
     def __init__(self, status, message):
         super().__init__(message)
@@ -163,9 +164,9 @@ class _Refused(Exception):
 
 
 def application(api: RestApi, measured: metrics.Metrics) -> Starlette:
-    """The REST interface and the metrics page."""
+    """Makes the application of the REST interface and the metrics page."""
 
-    async def page(request):
+    async def page(request: Request) -> Response:
         return Response(measured.page(), media_type="text/plain; version=0.0.4")
 
     return Starlette(routes=[Route(metrics.PATH, page), Route("/v1/{path:path}", api)])

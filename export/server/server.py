@@ -1,4 +1,4 @@
-"""Both interfaces in one process: start, run, stop."""
+"""Starts, runs and stops both interfaces in one process."""
 
 import asyncio
 import contextlib
@@ -15,12 +15,23 @@ from export.server.batching import Batcher
 from export.server.metrics import Metrics
 from export.server.models import Versions
 
-STOP_SECONDS = rest.ANSWER_SECONDS  # What is in flight has this long to end.
+STOP_SECONDS = rest.ANSWER_SECONDS  # for requests in flight to end
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """The flags of `export.serve`, which explains them."""
+    """How to serve.
+
+    Attributes:
+        model_name: The model's name; None for that of the folder.
+        host: Address to listen on.
+        rest_port: REST port; 0 for a free one.
+        grpc_port: gRPC port; 0 for a free one.
+        max_batch_size: Rows computed at once at most.
+        batch_window_ms: How long a request waits for others.
+        queue_size: Requests that may wait; more are refused.
+        max_request_mb: The most MB that a request may hold.
+    """
 
     model_name: str | None
     host: str
@@ -33,14 +44,14 @@ class Options:
 
 
 def serve(base_path: Path, options: Options) -> None:
-    """Serves until SIGTERM or SIGINT, then answers what it has accepted.
+    """Serves until SIGTERM or SIGINT, then answers the requests that it has accepted.
 
     Raises:
         UserError: No version that loads, or a port is in use.
     """
     versions = Versions(options.model_name or base_path.resolve().name, base_path)
-    for flag in ("rest_port", "grpc_port"):  # Before the model is loaded, which takes long.
-        _listen(options, flag).close()
+    for port in (options.rest_port, options.grpc_port):  # Before the model, which loads slowly.
+        _listen(options.host, port).close()
     versions.load_first()
     asyncio.run(_serve(versions, options))
 
@@ -51,7 +62,7 @@ async def _serve(versions, options):
         options.max_batch_size, options.batch_window_ms / 1000, options.queue_size, metrics
     )
     max_bytes = int(options.max_request_mb * 2**20)
-    listener = _listen(options, "rest_port")
+    listener = _listen(options.host, options.rest_port)
     with contextlib.closing(listener):
         api = rest.RestApi(versions, batcher, metrics, max_bytes)
         web = _Web(
@@ -100,17 +111,14 @@ async def _until_signalled(web, rpc, listener, jobs):
 class _Web(uvicorn.Server):
     """Uvicorn that leaves signals alone, which stop both interfaces."""
 
-    def capture_signals(self):
+    def capture_signals(self) -> contextlib.AbstractContextManager:
         return contextlib.nullcontext()
 
 
-def _listen(options, flag):
-    """A socket on one of the ports."""
-    address = options.host, getattr(options, flag)
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+def _listen(host, port):
+    """A listening socket."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server(address, family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise UserError(
-            f"cannot listen on --host={address[0]} --{flag}={address[1]}: {error.strerror}"
-        ) from error
+        raise UserError(f"cannot listen on port {port} of {host}: {error.strerror}") from error

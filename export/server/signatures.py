@@ -1,4 +1,4 @@
-"""What a model's signatures take and return."""
+"""The inputs and outputs of a model's signatures."""
 
 import functools
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ invalid_argument = functools.partial(tf.errors.InvalidArgumentError, None, None)
 
 
 class Signature:
-    """What one of a model's signatures takes and returns.
+    """The inputs and outputs of one of a model's signatures.
 
     Attributes:
         name: Its name.

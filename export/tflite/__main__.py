@@ -1,4 +1,4 @@
-"""The command; the package tells what it does."""
+"""The command that `export.tflite` describes."""
 
 from absl import flags
 

@@ -1,4 +1,4 @@
-"""How far a TFLite file's pictures are from Keras', how large it is and how fast."""
+"""Measures a TFLite file: how far its pictures are from Keras', its size and its speed."""
 
 import dataclasses
 import os

@@ -1,4 +1,4 @@
-"""TFLite's own metadata: what a model is, and the files that travel within its file.
+"""Describes a model by TFLite's own metadata, and adds the files that travel within its file.
 
 The metadata is a flatbuffer by the published schema (`metadata_schema.fbs` of TensorFlow Lite
 Support, identifier M001), kept in the model's buffer `TFLITE_METADATA`; the files are a zip archive
@@ -29,23 +29,37 @@ _SCALARS = {
 
 
 def associated_file(name: str, description: str, kind: np.int8) -> dict:
-    """A file of the archive, as metadata tells of it."""
+    """The metadata's entry for a file of the archive."""
     return {0: name, 1: description, 2: kind}
 
 
-def features(name, description, low=None, high=None, files=()) -> dict:
+def features(
+    name: str,
+    description: str,
+    low: float | None = None,
+    high: float | None = None,
+    files: Sequence[dict] = (),
+) -> dict:
     """Metadata of a tensor of numbers from `low` to `high`."""
     tensor = {0: name, 1: description, 3: {0: FEATURE, 1: {}}, 6: files}
     return tensor if low is None else tensor | {5: {0: np.float32([high]), 1: np.float32([low])}}
 
 
-def image(name, description, height, width) -> dict:
+def image(name: str, description: str, height: int, width: int) -> dict:
     """Metadata of an RGB picture."""
     size = {0: np.uint32(width), 1: np.uint32(height)}
     return {0: name, 1: description, 3: {0: IMAGE, 1: {0: RGB, 1: size}}}
 
 
-def model(name, description, version, license, inputs, outputs, files) -> dict:
+def model(
+    name: str,
+    description: str,
+    version: str,
+    license: str,
+    inputs: Mapping[str, dict],
+    outputs: Mapping[str, dict],
+    files: Sequence[dict],
+) -> dict:
     """Metadata of a model of one signature.
 
     Args:

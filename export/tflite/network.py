@@ -37,7 +37,7 @@ class LiteBlocks(layers.Blocks):
         return UpBlock(filters, name=name)
 
     def textual_attention(self, filters: int, name: str) -> "TextualAttention":
-        """Attention with this score for what is masked."""
+        """Attention that gives masked words this score."""
         return TextualAttention(filters, self.masked, name=name)
 
     def standardize(self, codes: tf.Tensor) -> tf.Tensor:

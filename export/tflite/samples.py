@@ -1,23 +1,25 @@
-"""Captions and noise that show a converter what a model is going to see."""
+"""Makes captions and noise like those that a model is going to see."""
 
 from pathlib import Path
 
 import numpy as np
 
 from data_pipeline.drawn import captions as bird_captions
-from data_pipeline.drawn import species as bird_species
-from t2i_tf.models import captions, model_directory
+from data_pipeline.drawn import species
+from t2i_tf.models import captions
+from t2i_tf.models.model_directory import ModelDirectory
 
 COMPARED, CALIBRATING = 32, 64  # captions
 FEWEST_WORDS = 3
 
 
 def samples(
-    model: model_directory.ModelDirectory, captions_file: str | Path | None
+    model: ModelDirectory, captions_file: str | Path | None
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """What to compare with and what to calibrate with, of different captions if there are enough.
+    """Makes samples to compare with and others to calibrate with.
 
-    Every second caption to calibrate with is cut short, at any length: users write short ones too.
+    Their captions differ if there are enough. Every second caption to calibrate with is cut short,
+    at any length: users write short ones too.
 
     Args:
         model: A model with a generator.
@@ -43,7 +45,7 @@ def samples(
 
 def _bird_tokens(vocabulary, max_words, count, rng):
     """Ids of bird captions; of random words where the vocabulary is about other things."""
-    pictures, _ = bird_species.plan(count, count, None, seed=0, variety="full")
+    pictures, _ = species.plan(count, count, None, seed=0, variety="full")
     tokens = np.zeros((count, max_words), np.int32)
     for row, picture in zip(tokens, pictures, strict=False):
         ids, _ = vocabulary.encode(bird_captions.captions(picture.attributes, rng, 1)[0])

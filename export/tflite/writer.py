@@ -90,12 +90,12 @@ def _convert_apart(model_dir, variants, folder, calibrating):
 
 
 def _silence():
-    """Drops what the converter writes past Python's logging."""
+    """Keeps the converter's native messages from the terminal."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _finish(model, directory, variants, folder, compared):
-    """Adds metadata to what was converted and compares it."""
+    """Adds metadata to the converted files and compares them."""
     tokens, noise = compared
     expected = TextToImage(model).draw_from_noise(tokens, noise)
     description = _describe(model, expected.shape[1:3])

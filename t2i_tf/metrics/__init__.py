@@ -1,1 +1,1 @@
-"""How good generated pictures are, and how well they match their captions."""
+"""Measures how good generated pictures are and how well they match their captions."""

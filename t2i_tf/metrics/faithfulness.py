@@ -1,8 +1,8 @@
-"""Faithfulness: do the birds have the colours that the captions say, part by part?
+"""Faithfulness: whether each part of a bird has the colour that the caption says.
 
 A small classifier learns to read the colours of belly, wing and crown from real renders of the
-training species; it then reads generated birds of unseen species. By chance it is right in one of
-nine; on real renders of unseen species it is right nearly always, which is the ceiling.
+training species; it then reads generated birds of unseen species. By chance it is right one time in
+nine; on real renders of unseen species it is nearly always right, which is the upper limit.
 """
 
 import hashlib
@@ -30,10 +30,10 @@ LEARNING_RATE = 2e-3
 
 
 def colour_labels(attributes: Iterable[str]) -> np.ndarray:
-    """The colours that records' `attributes` (JSON texts) tell, int `[N, 3]` in order of `PARTS`.
+    """The colours in records' `attributes` (JSON texts), int `[N, 3]` in order of `PARTS`.
 
     Raises:
-        UserError: A record has no attributes, as only drawn birds have them.
+        UserError: A record has no attributes; only drawn birds have them.
     """
     try:
         birds = [json.loads(text) for text in attributes]
@@ -50,7 +50,7 @@ def faithfulness(read: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
     Args:
         read: Colours read from the pictures, int `[N, 3]` in order of `PARTS`.
-        truth: Colours that the captions tell, int `[N, 3]`.
+        truth: Colours that the captions state, int `[N, 3]`.
 
     Returns:
         `faithfulness`, the mean over all parts, and `faithfulness_belly`, `_wing`, `_crown`.
@@ -76,10 +76,10 @@ class Blur(keras.layers.Layer):
 
 
 def build_classifier(image_size: int) -> keras.Model:
-    """A network that reads the colours of a bird's parts, of the same weights at every call.
+    """A network that reads the colours of a bird's parts, with the same weights at every call.
 
-    In training the images are moved, blurred, made noisy and their light is changed, so that it
-    judges generated birds by their colours and not by the sharpness of their feathers.
+    In training, the images are moved, blurred, made noisy and changed in light, because the network
+    must read generated birds by their colours and not by the sharpness of their feathers.
 
     Args:
         image_size: S.
@@ -117,7 +117,7 @@ def train_classifier(
     Args:
         pictures: uint8 `[N, S, S, 3]`.
         colours: Their colours, int `[N, 3]`, see `colour_labels`.
-        epochs: Passes over the pictures; half a minute on two cores for the usual ones.
+        epochs: Passes over the pictures; the default takes half a minute on two cores.
     """
     classifier = build_classifier(pictures.shape[1])
     steps = epochs * -(-len(pictures) // BATCH_SIZE)
@@ -147,9 +147,9 @@ def load_or_train_classifier(
     """The classifier for a data set: read from `folder`, or trained and kept there.
 
     Args:
-        data_dir: Data set with attributes; its training split is learnt from.
-        image_size: S, the size of the pictures to judge.
-        folder: Where the weights are kept, under a name that tells the data set.
+        data_dir: Data set with attributes; the classifier learns from its training split.
+        image_size: S, the size of the pictures to read.
+        folder: Where the weights are kept, under a name that identifies the data set.
 
     Raises:
         UserError: The data set has no attributes.

@@ -1,4 +1,4 @@
-"""What a network must offer to score pictures with it, and how pictures reach its size."""
+"""The interface of networks that score pictures, and ways to resize pictures for them."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,8 +17,9 @@ Outputs = tuple[np.ndarray, np.ndarray | None]
 class Extractor:
     """A network that reads features and classes from pictures.
 
-    Figures of one extractor compare with figures of the very same one only: another network, other
-    weights and even another way to resize give another scale. So it carries what a report must say.
+    Figures are comparable only with figures of the same extractor: another network, other weights
+    and even another way to resize give another scale. An extractor therefore holds everything that
+    a report must state.
 
     Attributes:
         scale: A word that marks every figure.
@@ -68,7 +69,7 @@ def clean_resize(images: np.ndarray, size: int) -> np.ndarray:
 
 
 def bilinear_resize(images: np.ndarray, size: int) -> np.ndarray:
-    """Resizes as Pillow does to whole numbers: bilinear, antialiased.
+    """Resizes as Pillow does: bilinear, antialiased, rounded to whole numbers.
 
     Args:
         images: uint8 `[B, H, W, 3]`.

@@ -48,7 +48,7 @@ class FeatureStatistics:
             self._add(len(features), mean, rows)
 
     def _add(self, count, mean, rows):
-        """Pairwise update of Chan, Golub and LeVeque (1979); `rows` are about their own mean."""
+        """Pairwise update of Chan, Golub and LeVeque (1979); `rows` have a mean of zero."""
         total = self.count + count
         difference = mean - self.mean
         between = np.sqrt(self.count * count / total) * difference
@@ -67,7 +67,7 @@ class FeatureStatistics:
         """Reads what `save` wrote.
 
         Raises:
-            UserError: The file is no such file.
+            UserError: The file holds no such statistics.
         """
         try:
             with np.load(path) as content:
@@ -88,9 +88,9 @@ def frechet_distance(
     """Squared Fréchet distance of two Gaussians (Heusel et al., 2017, equation 6).
 
     |m1 - m2|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2)). The trace of the last term is that of
-    (C1^(1/2) C2 C1^(1/2))^(1/2), which is symmetric: its eigenvalues are exact where the general
+    (C1^(1/2) C2 C1^(1/2))^(1/2), which is symmetric, so its eigenvalues are exact. The general
     matrix square root of the published code fails on singular covariances, adds 1e-6 to their
-    diagonals and drops imaginary parts. On regular ones both agree.
+    diagonals and drops imaginary parts. On regular covariances both agree.
 
     Args:
         mean_1: `[D]`.
@@ -107,7 +107,11 @@ def frechet_distance(
 
 
 def fid(one: FeatureStatistics, other: FeatureStatistics) -> float:
-    """The Fréchet distance between two sets of pictures."""
+    """The Fréchet distance between two sets of pictures.
+
+    Raises:
+        ValueError: A set has fewer than two pictures.
+    """
     return frechet_distance(one.mean, one.covariance, other.mean, other.covariance)
 
 

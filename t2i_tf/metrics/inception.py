@@ -1,4 +1,4 @@
-"""The networks in whose features papers measure pictures, read from the files they came in.
+"""Reads the networks with whose features papers measure pictures, from their original files.
 
 | source | network | what papers measured with it |
 | --- | --- | --- |
@@ -36,7 +36,7 @@ from t2i_tf.published.torch_files import read_state_dict
 from t2i_tf.published.weights import assign_inception_v3
 
 IMAGENET, DAMSM = "imagenet", "damsm"
-# What keras.applications downloads for weights="imagenet"; fetched here to tell its hash.
+# The file that keras.applications downloads for weights="imagenet"; fetched here to hash it.
 _KERAS_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
 _KERAS_FOLDER = "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3"
 _KERAS_MD5 = "9a0d58056eeedaa3f26cb7ebd46da564"
@@ -46,7 +46,7 @@ _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def load(source: str | Path) -> Extractor:
-    """Reads a network; the kind is told from the file's name.
+    """Reads a network; the file's name tells its kind.
 
     Args:
         source: `"imagenet"` (downloaded by Keras) or a path, see the table above.
@@ -81,10 +81,11 @@ def load_all(sources: Sequence[str], own: Extractor | None) -> list[Extractor]:
 
     Args:
         sources: See `load`; also `"damsm"`.
-        own: What `"damsm"` stands for, None where there is none.
+        own: The network that `"damsm"` stands for, or None.
 
     Raises:
-        UserError: One cannot be read, or two are of one kind: reports could not tell them apart.
+        UserError: One cannot be read, or two are of the same kind, which reports could not tell
+            apart.
     """
     extractors = {}
     for source in sources:
@@ -102,7 +103,10 @@ def keras_inception(path: str | Path | None = None) -> Extractor:
 
     Args:
         path: Weights of `keras.applications.InceptionV3(include_top=True)`; downloaded by Keras
-            where it is not given.
+            if it is not given.
+
+    Raises:
+        UserError: The weights cannot be downloaded or do not fit.
     """
     path = Path(path or _download())
     try:
@@ -131,14 +135,17 @@ def keras_inception(path: str | Path | None = None) -> Extractor:
 
 
 def frozen_graph(path: str | Path) -> Extractor:
-    """The Inception of 2015-12-05, whose `pool_3` is the FID of TTUR (Heusel et al., 2017).
+    """The Inception of 2015-12-05, whose `pool_3` gives the FID of TTUR (Heusel et al., 2017).
 
     The graph itself resizes the pictures, as in TTUR; COCO's Inception Scores were published on
-    pictures that Pillow had brought to 299, bilinearly, before. Class probabilities leave out the
+    pictures that Pillow had resized to 299, bilinearly, before. Class probabilities leave out the
     bias of the logits, as in the code of Salimans et al. (2016).
 
     Args:
         path: `classify_image_graph_def.pb`, or `inception-2015-12-05.tgz` that holds it.
+
+    Raises:
+        UserError: The file is damaged or holds another graph.
     """
     definition = tf.compat.v1.GraphDef()
     try:
@@ -146,8 +153,8 @@ def frozen_graph(path: str | Path) -> Extractor:
     except DecodeError as error:
         raise UserError(f"{path} is no frozen TensorFlow graph") from error
     for node in definition.node:
-        node.attr.pop("_output_shapes", None)  # They tell a batch of one.
-    # A session, since functions refuse the batch normalisation that graphs had until version 9.
+        node.attr.pop("_output_shapes", None)  # They state a batch size of one.
+    # In a session, since functions refuse the batch normalisation of graphs before version 9.
     graph = tf.Graph()
     with graph.as_default():
         images = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3])
@@ -182,14 +189,17 @@ def frozen_graph(path: str | Path) -> Extractor:
 
 
 def torchvision(path: str | Path) -> Extractor:
-    """torchvision's Inception v3, whose features are the FID of PyTorch text-to-image papers.
+    """torchvision's Inception v3, whose features give the FID of PyTorch text-to-image papers.
 
     Those papers' code (DM-GAN's, after pytorch-fid of 2018) resizes the pictures with Pillow, keeps
     them in [0, 1] and shifts each channel as if it had been normalised by ImageNet's statistics.
-    The network expects [-1, 1]; the published scale is that of the code as it was.
+    The network expects [-1, 1], but the published figures have the scale of this code.
 
     Args:
         path: `inception_v3_google-*.pth`.
+
+    Raises:
+        UserError: The file is damaged or holds another network.
     """
     state = _torch_state(path)
     head = {name: state.pop(f"fc.{name}", None) for name in ("weight", "bias")}
@@ -231,7 +241,7 @@ def damsm_extractor(image_encoder: keras.Model, directory: str | Path) -> Extrac
         directory: The model directory that it was loaded from.
     """
     path = model_directory.weights_file(model_directory.find(directory), "image_encoder")
-    encode = tf.function(image_encoder)  # Retraced for a new size, which it must know to resize.
+    encode = tf.function(image_encoder)  # Retraced for each new size, which must be static.
 
     def forward(images):
         _, codes = encode(to_float(images))

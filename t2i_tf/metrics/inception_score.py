@@ -1,4 +1,4 @@
-"""Inception Score (Salimans et al., 2016): are pictures clear, and of many kinds?"""
+"""Inception Score (Salimans et al., 2016): whether pictures are clear and of many kinds."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ class InceptionScore:
     Args:
         count: N, how many pictures there will be; further ones are ignored.
         classes: K.
-        splits: Parts, of pictures that follow each other, that are scored on their own.
+        splits: Number of contiguous parts that are scored separately.
 
     Raises:
         ValueError: There are fewer pictures than splits.
@@ -53,8 +53,11 @@ def inception_score(probabilities: np.ndarray, splits: int = SPLITS) -> tuple[fl
     """Mean and population standard deviation of the Inception Score over contiguous splits.
 
     Args:
-        probabilities: Class probabilities `[N, K]`, one row a picture.
-        splits: How many parts; split i begins at row i * N // splits.
+        probabilities: Class probabilities `[N, K]`, one row per picture.
+        splits: Number of parts; split i begins at row i * N // splits.
+
+    Raises:
+        ValueError: There are fewer pictures than splits.
     """
     score = InceptionScore(*np.shape(probabilities), splits)
     score.update(probabilities)

@@ -1,4 +1,4 @@
-"""From pictures to figures: Inception Score, FID and R-precision in one pass."""
+"""Measures the Inception Score, FID and R-precision of pictures in one pass."""
 
 import dataclasses
 import hashlib
@@ -25,26 +25,26 @@ INCEPTION_SCORE, FID, R_PRECISION = METRICS = ("is", "fid", "r_precision")
 def choose_metrics(
     asked: Sequence[str] | None, of_model: bool, has_real: bool, sources: Sequence[str]
 ) -> Sequence[str]:
-    """The metrics to measure: those asked for, or all that can be had.
+    """The metrics to measure: those asked for, or all that are possible.
 
     Args:
-        asked: What the user wants, None for all.
+        asked: The metrics that the user wants, None for all possible ones.
         of_model: Whether a model draws the pictures, whose captions are known then.
         has_real: Whether there are real pictures.
         sources: Where the networks come from, see `inception.load`.
 
     Raises:
-        UserError: One is unknown or cannot be had.
+        UserError: A metric is unknown or not possible, or no network is named.
     """
     if not sources:
         raise UserError("no network is named")
     problems = {}
     if all(source == inception.DAMSM for source in sources):
-        problems[INCEPTION_SCORE] = "a network that knows classes, damsm knows none"
+        problems[INCEPTION_SCORE] = "a network that knows classes, which damsm does not"
     if not has_real:
         problems[FID] = "real pictures to compare with, those of a data set"
     if not of_model:
-        problems[R_PRECISION] = "the captions of the pictures, which a model's alone have"
+        problems[R_PRECISION] = "the captions of the pictures, which only a model's pictures have"
     for metric in asked or ():
         if metric not in METRICS:
             raise UserError(f"{metric!r} is none of {', '.join(METRICS)}")
@@ -61,7 +61,7 @@ class Judge:
     """A DAMSM that judges R-precision.
 
     Attributes:
-        name: Whose it is.
+        name: Name of the judge in a report.
         model: A `ModelDirectory` with an image encoder.
         extractor: That encoder's codes.
     """
@@ -75,7 +75,7 @@ class Judge:
         """Loads a model directory's encoders.
 
         Raises:
-            UserError: It lacks them.
+            UserError: The directory lacks them.
         """
         found = model_directory.find(directory)
         weights = model_directory.weights_file(found, "image_encoder")
@@ -97,7 +97,7 @@ class RealSet:
     Attributes:
         split: The `Split`.
         name: `<dataset>-test`.
-        sha256: That of its shards.
+        sha256: SHA-256 of its shards.
     """
 
     def __init__(self, data_dir: str | Path):
@@ -109,7 +109,7 @@ class RealSet:
     def statistics(
         self, extractor: Extractor, size: int, batch_size: int, folder: Path
     ) -> FeatureStatistics:
-        """The statistics by a network; read from `folder`, where the first call keeps them."""
+        """The statistics of a network's features; the first call keeps them in `folder`."""
         parts = (self.sha256, size, extractor.sha256, extractor.resize)
         key = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
         path = folder / f"real_{extractor.scale}_{key}.npz"
@@ -139,15 +139,15 @@ def evaluate(
     batch_size: int,
     folder: Path,
 ) -> dict:
-    """Measures pictures and returns what `report.write` takes, without `of`.
+    """Measures pictures; returns the report that `report.write` takes, without `of`.
 
     Args:
-        pictures: What to measure.
-        metrics: Of `METRICS`.
+        pictures: The pictures to measure.
+        metrics: Some of `METRICS`.
         extractors: Networks of Inception Score and FID; the former skips those without classes.
         real: The real pictures, which FID and R-precision need.
         judges: DAMSMs that judge R-precision; the pictures must have a plan then.
-        batch_size: Real pictures a batch.
+        batch_size: Real pictures per batch.
         folder: Where the statistics of the real pictures are kept.
 
     Raises:
@@ -219,7 +219,7 @@ def _network(scores, known):
 
 
 def _judgement(judge, codes, pictures, real, batch_size):
-    """R-precision of the pictures; beside it what the encoders make of the real ones."""
+    """R-precision of the pictures and, to compare, R-precision and recall of the real pictures."""
     plan = pictures.plan
     sentences = r_precision.sentence_codes(judge.model, plan.texts)
     mean, std = r_precision.fold_r_precision(codes, sentences, plan.class_ids)
@@ -233,18 +233,12 @@ def _judgement(judge, codes, pictures, real, batch_size):
         "mean": mean,
         "std": std,
         "folds": r_precision.FOLDS,
-        "wrong_captions": _wrong_captions(plan.class_ids),
+        "wrong_captions": r_precision.wrong_captions(plan.class_ids),
         "real": {
-            "wrong_captions": _wrong_captions(class_ids),
+            "wrong_captions": r_precision.wrong_captions(class_ids),
             "r_precision": r_precision.r_precision(real_codes, real_sentences, class_ids),
             "recall_at_1": r_precision.recall_at_k(real_codes, real_sentences, 1),
             "recall_at_5": r_precision.recall_at_k(real_codes, real_sentences, 5),
             "of": len(texts),
         },
     }
-
-
-def _wrong_captions(class_ids):
-    """How many wrong captions R-precision finds for every picture."""
-    _, sizes = np.unique(class_ids, return_counts=True)
-    return int(min(r_precision.WRONG, len(class_ids) - sizes.max()))

@@ -1,4 +1,4 @@
-"""Whether pictures and captions find each other: R-precision and recall by cosine similarity.
+"""R-precision and recall: whether pictures and captions find each other by their codes' cosine.
 
 The first functions are pure and take codes, rows of a matrix; the last two make such codes with
 DAMSM's encoders.
@@ -75,7 +75,7 @@ def first_ranks(
         sentences: Codes `[N, E]` of the captions that the pictures were made from.
         class_ids: The captions' classes `[N]`.
         seed: Decides which wrong captions each picture meets.
-        wrong: How many; all there are where there are fewer.
+        wrong: Number of wrong captions per picture; all that exist if there are fewer.
 
     Returns:
         bool `[N]`.
@@ -94,10 +94,23 @@ def first_ranks(
         own = members[group]
         others = len(codes) - len(own)
         drawn = rng.choice(others, min(wrong, others), replace=False, shuffle=False)
-        # From the place among the others to the row: skip the own captions before it.
+        # Turns a place among the other captions into a row: skips the own captions before it.
         drawn += np.searchsorted(own - np.arange(len(own)), drawn, side="right")
         first[i] = code @ sentence > np.max(sentences[drawn] @ code)
     return first
+
+
+def wrong_captions(class_ids: Sequence[int]) -> int:
+    """Counts the captions of other classes that R-precision finds for every picture.
+
+    Args:
+        class_ids: Class of each caption.
+
+    Returns:
+        `WRONG`, or as many as there are for a picture of the largest class.
+    """
+    _, sizes = np.unique(class_ids, return_counts=True)
+    return int(min(WRONG, len(class_ids) - sizes.max()))
 
 
 def permuted_r_precision(

@@ -1,4 +1,4 @@
-"""The report of an evaluation: every figure with all that decides it."""
+"""Writes the report of an evaluation: every figure with everything that decides it."""
 
 import json
 from pathlib import Path
@@ -7,11 +7,11 @@ from data_pipeline.support.files import write_text
 
 
 def write(report: dict, folder: Path) -> str:
-    """Writes `report.json` and `report.md`, each whole or not at all; returns the latter's text.
+    """Writes `report.json` and `report.md`, each whole or not at all; returns the Markdown text.
 
     Args:
-        report: What `protocol.evaluate` returns, and under `of` what was measured.
-        folder: Where to.
+        report: The result of `protocol.evaluate`, with `of`, the name of what was measured.
+        folder: The folder to write to.
     """
     text = markdown(report)
     write_text(folder / "report.json", json.dumps(report, indent=2) + "\n")

@@ -16,11 +16,11 @@ from t2i_tf.models.model_directory import ModelDirectory
 
 
 class Scores:
-    """What one network says about a stream of pictures.
+    """The scores of a stream of pictures by one network.
 
     Args:
         extractor: The network.
-        count: N, how many pictures there will be.
+        count: N, the number of pictures that there will be.
         inception_score: Whether to keep what the Inception Score needs.
         statistics: Whether to keep what FID needs.
         codes: Whether to keep the features themselves, `[N, D]`, as R-precision needs.
@@ -79,8 +79,8 @@ def measure(batches: Iterable[np.ndarray], count: int, scores: Iterable[Scores],
     Args:
         batches: uint8 pictures, `[B, H, W, 3]` each.
         count: How many pictures there are.
-        scores: What is updated.
-        unit: What the pictures are called on the progress bar.
+        scores: The scores to update.
+        unit: Name of the pictures on the progress bar.
     """
     scores = list(scores)
     with Progress(count, unit) as progress:
@@ -99,19 +99,22 @@ def quick_scores(
     seed: int = 0,
     batch_size: int = 32,
 ) -> dict[str, float]:
-    """The figures of a few pictures, to follow a training by; the same pictures every time.
+    """The figures of a few pictures, to follow a training; always of the same captions and seeds.
 
     Args:
         model: A model with a generator; its image encoder, if there is one, judges R-precision.
-        split: Whose captions are drawn.
+        split: The split whose captions are drawn.
         count: How many pictures. FID falls with their number: compare equal numbers only.
         extractor: The network of FID and, if it knows classes, of the Inception Score.
         real: The real pictures' statistics by the same network.
         seed: See `streams.plan_captions`.
-        batch_size: Pictures a batch.
+        batch_size: Pictures per batch.
 
     Returns:
-        `fid_<scale>`, and where they can be had `inception_score_<scale>` and `r_precision`.
+        `fid_<scale>` and, if possible, `inception_score_<scale>` and `r_precision`.
+
+    Raises:
+        UserError: There are too few pictures, or the model knows no word of a caption.
     """
     pictures = drawn_pictures(model, split, count, seed, batch_size)
     scores = Scores(extractor, count, inception_score=extractor.classes > 0, statistics=True)
@@ -123,7 +126,7 @@ def quick_scores(
     figures = {f"fid_{extractor.scale}": fid(scores.statistics, real)}
     if scores.inception_score is not None:
         figures[f"inception_score_{extractor.scale}"], _ = scores.inception_score.result()
-    if codes:
+    if codes and len(np.unique(pictures.plan.class_ids)) > 1:
         sentences = sentence_codes(model, pictures.plan.texts)
         figures["r_precision"] = r_precision(
             np.concatenate(codes), sentences, pictures.plan.class_ids

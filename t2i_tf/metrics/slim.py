@@ -17,7 +17,7 @@ from data_pipeline.support.hashing import file_sha256
 from t2i_tf.metrics.features import Extractor, bilinear_resize, compiled, softmax
 from t2i_tf.networks.image_encoder import INCEPTION_BLOCKS, INCEPTION_SIZE
 
-# The scopes of torchvision's blocks in slim.
+# slim's scopes of torchvision's blocks.
 _SCOPES = {
     "5b": "mixed_35x35x256a",
     "5c": "mixed_35x35x288a",
@@ -34,13 +34,17 @@ _SCOPES = {
 
 
 def slim_checkpoint(path: str | Path) -> Extractor:
-    """Inception v3 fine-tuned with TF-slim, as StackGAN's on birds (Zhang et al., 2017).
+    """Inception v3 fine-tuned with TF-slim, such as StackGAN's on birds (Zhang et al., 2017).
 
-    Moving averages of all weights; logit 0 stands for the background and is dropped. Published
-    code rounds the resized pictures and leaves out those that fill no batch of 64.
+    The moving averages of all weights are read; logit 0 stands for the background and is dropped.
+    As in the published code, resized pictures are rounded, and pictures that do not fill a batch of
+    64 are left out.
 
     Args:
         path: The checkpoint, as its saver was given it (without `.index`).
+
+    Raises:
+        UserError: The file is no such checkpoint.
     """
     path = Path(path)
     try:
@@ -69,7 +73,7 @@ def slim_checkpoint(path: str | Path) -> Extractor:
         )
     for name, variable in targets.items():
         variable.assign(reader.get_tensor(name))
-    parts = sorted(path.parent.glob(f"{path.name}.data-*"))  # none in the format of before 2017
+    parts = sorted(path.parent.glob(f"{path.name}.data-*"))  # none in the format before 2017
     files = [path.with_name(f"{path.name}.index"), *parts] if parts else [path]
     outputs = [network.get_layer("avg_pool").output, network.output[:, 1:]]
     run = compiled(keras.Model(network.input, outputs))

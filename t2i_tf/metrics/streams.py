@@ -39,8 +39,8 @@ class Pictures:
     """Pictures to measure, all of one size.
 
     Attributes:
-        batches: uint8 `[B, size, size, 3]` each; can be gone through once.
-        count: How many pictures in all.
+        batches: uint8 `[B, size, size, 3]` each; can be iterated over once.
+        count: Number of pictures in all.
         size: Side in pixels.
         plan: What they were drawn from, None for pictures of a folder.
         about: Where they come from, for the report.
@@ -56,8 +56,9 @@ class Pictures:
 def plan_captions(split: Split, count: int, seed: int) -> CaptionPlan:
     """Goes through a split's records, again and again, until there are `count` captions.
 
-    Each pass takes all records in a new order, and of each record its next caption; so the first
-    `count` pictures are a fair sample however few they are. A pure function of its arguments.
+    Each pass takes all records in a new order, and the next caption of each record, so the first
+    `count` pictures are a fair sample however few they are. The plan is a pure function of the
+    arguments.
 
     Args:
         split: The split, most often the test split.
@@ -86,14 +87,14 @@ def first_captions(split: Split) -> tuple[list[str], np.ndarray]:
 def drawn_pictures(
     model: ModelDirectory, split: Split, count: int, seed: int, batch_size: int
 ) -> Pictures:
-    """What a model draws from a split's captions, see `plan_captions`.
+    """The pictures that a model draws from a split's captions, see `plan_captions`.
 
     Args:
         model: A model with a generator.
         split: The split.
         count: How many pictures.
         seed: Decides captions and noise.
-        batch_size: Pictures a batch; the last may be smaller.
+        batch_size: Pictures per batch; the last may be smaller.
 
     Raises:
         UserError: The model knows no word of a caption.
@@ -121,13 +122,13 @@ def folder_pictures(folder: str | Path, limit: int, batch_size: int) -> Pictures
     """The first PNG and JPEG files of a folder, in order of their names.
 
     Args:
-        folder: The folder; folders in it are left alone.
-        limit: At most so many pictures.
-        batch_size: Pictures a batch; the last may be smaller.
+        folder: The folder; its subfolders are ignored.
+        limit: Largest number of pictures.
+        batch_size: Pictures per batch; the last may be smaller.
 
     Raises:
-        UserError: There are none, or the first is no square picture. While the batches come: one
-            cannot be read or is of another size.
+        UserError: There are no pictures, or the first is not square. Later, from `batches`: a
+            picture cannot be read or has another size.
     """
     try:
         found = [path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES]
@@ -162,5 +163,5 @@ def _read(path):
     try:
         with Image.open(path, formats=FORMATS) as image:
             return np.asarray(to_rgb(image))
-    except Exception as error:  # A damaged file fails in any way its format's decoder can.
+    except Exception as error:  # A damaged file can cause any error in its decoder.
         raise UserError(f"{path} cannot be read as a picture ({error})") from error

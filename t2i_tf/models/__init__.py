@@ -1,1 +1,1 @@
-"""A trained model: on disk, in memory, and from captions to pictures; knows no training."""
+"""Trained models: on disk, in memory, and from captions to pictures; independent of training."""

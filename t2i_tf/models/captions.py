@@ -1,4 +1,4 @@
-"""From the captions a user typed to the token ids a model reads."""
+"""Turns the captions that a user typed into the token ids that a model reads."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,8 @@ def encode(captions: Sequence[str], vocabulary: Vocabulary, max_words: int) -> E
     Args:
         captions: N texts.
         vocabulary: The model's.
-        max_words: `config.data.max_words`; the first so many known words are kept.
+        max_words: `config.data.max_words`, the number of known words that are kept, from the first
+            on.
 
     Raises:
         UserError: Some captions have no known word; the message shows the first.
@@ -65,7 +66,7 @@ def encode(captions: Sequence[str], vocabulary: Vocabulary, max_words: int) -> E
 
 
 def read_file(path: str | Path) -> list[str]:
-    """Reads one caption a line; blank lines are skipped.
+    """Reads one caption per line; blank lines are skipped.
 
     Raises:
         UserError: The file cannot be read, is not UTF-8 or has no caption.

@@ -1,4 +1,4 @@
-"""Pictures made of pictures: grids, captioned sheets and attention overlays."""
+"""Makes pictures of pictures: grids, captioned sheets and attention overlays."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +37,7 @@ def attention_overlay(image: np.ndarray, attention: np.ndarray) -> np.ndarray:
     Args:
         image: uint8 `[H, W, 3]`.
         attention: The word's map `[h, w]`, not negative; upsampled smoothly to the picture and
-            scaled to its own maximum, so that maps of different words do not compare.
+            scaled to its own maximum, so maps of different words cannot be compared.
 
     Returns:
         uint8 `[H, W, 3]`.
@@ -56,10 +56,10 @@ def attention_strip(
     """A picture followed by its overlay for each word, the word written below.
 
     Args:
-        image: uint8 `[H, W, 3]`; shown at 128 pixels a side if it is smaller.
+        image: uint8 `[H, W, 3]`; shown at 128 pixels per side if it is smaller.
         attention: One stage's maps `[h, w, T]`, T of at least `len(words)`.
         words: The caption's words as the model read them.
-        columns: Pictures a row.
+        columns: Pictures per row.
     """
     height, width = image.shape[:2]
     scale = max(1.0, 128 / max(height, width))
@@ -105,7 +105,7 @@ def save_png(path: str | Path, picture: np.ndarray | Image.Image, description: s
     """Writes a PNG file, whole or not at all.
 
     Args:
-        path: Where to; its folder must exist.
+        path: The file to write; its folder must exist.
         picture: uint8 `[H, W, 3]` or a Pillow image.
         description: Text to keep in the file, under PNG's keyword "Description".
     """
@@ -119,7 +119,7 @@ def save_png(path: str | Path, picture: np.ndarray | Image.Image, description: s
 
 
 def _fit(word, width):
-    """The word and a font in which it is at most `width` pixels wide; the longest are cut."""
+    """The word and a font in which it is at most `width` pixels wide; the longest words are cut."""
     for size in range(16, 8, -1):
         font = ImageFont.load_default(size)
         if font.getlength(word) <= width:

@@ -40,7 +40,7 @@ arXiv:1711.10485), imported from published PyTorch weights with t2i_tf {version}
 - Config, with the sizes read off the weights: `config.json`
 
 Word attention sees each caption's own words only; the published code gave the captions of a batch
-each other's masks, in training too. Of captions drawn one at a time the pictures are the same.
+each other's masks, in training too. Captions drawn one at a time give the same pictures.
 {use}"""
 
 

@@ -1,7 +1,7 @@
-"""The model directory: what a trained model is on disk, and what every command takes.
+"""The model directory: the form of a trained model on disk, which every command takes.
 
 config.json                  the resolved config of the run, and the vocabulary's hash
-vocabulary.txt               one word a line, line number = token id
+vocabulary.txt               one word per line, line number = token id
 text_encoder.weights.h5
 image_encoder.weights.h5     DAMSM's other half; absent where only the generator was published
 generator.weights.h5         averaged weights; absent in a DAMSM directory
@@ -32,7 +32,7 @@ PRESETS = {"bundled": Path(__file__).parents[1] / "bundled"}  # models that come
 CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.txt", "README.md"
 NETWORKS = ("text_encoder", "image_encoder", "generator")
 VOCABULARY_HASH = "vocabulary_sha256"
-BYTES = 5  # of a file for each number, what HDF5 adds included
+BYTES = 5  # of a weights file per number, including HDF5's overhead
 
 
 @dataclasses.dataclass
@@ -45,7 +45,8 @@ class ModelDirectory:
         text_encoder: A built `TextEncoder`.
         image_encoder: A built `ImageEncoder`, or None where it was not asked for.
         generator: A built `Generator`, or None in a DAMSM directory or where not asked for.
-        discriminators: To be saved, the smallest image's first; `load` leaves them.
+        discriminators: The discriminators to save, the smallest image's first; `load` does not load
+            them.
     """
 
     config: ml_collections.ConfigDict
@@ -62,7 +63,7 @@ def weights_file(directory: str | Path, network: str) -> Path:
 
 
 def find(directory: str | Path) -> Path:
-    """The model directory that is meant: a preset's, `model/` in a run's folder, or itself."""
+    """The model directory that is meant: a preset's, `model/` in a run's folder, or `directory`."""
     directory = PRESETS.get(str(directory), Path(directory))
     if not (directory / VOCABULARY).is_file() and (directory / "model" / CONFIG).is_file():
         return directory / "model"
@@ -70,15 +71,15 @@ def find(directory: str | Path) -> Path:
 
 
 def save(directory: str | Path, model: ModelDirectory, card: str) -> None:
-    """Writes a model directory; an older one in its place is replaced only when all is written.
+    """Writes a model directory; an older one there is replaced only once the new one is whole.
 
     Args:
-        directory: Where to.
+        directory: The directory to write.
         model: What to write; networks that are None are left out.
         card: The model card, Markdown.
 
     Raises:
-        OSError: The disk is full; an older one is still there.
+        OSError: The disk is full; an older directory is still there.
     """
     networks = {name: getattr(model, name) for name in NETWORKS if getattr(model, name)}
     networks |= {f"discriminator_{i}": network for i, network in enumerate(model.discriminators)}
@@ -99,7 +100,7 @@ def describe(
 
     Args:
         directory: As `find` returns it.
-        need: The networks beside the text encoder whose weights must be there.
+        need: The networks besides the text encoder whose weights must be there.
 
     Raises:
         UserError: The folder is no model directory, lacks a needed part, or has other words than
@@ -110,7 +111,7 @@ def describe(
     if missing:
         raise UserError(f"{directory} is no model directory: it lacks {', '.join(missing)}")
     config, vocabulary = read_config(directory / CONFIG), Vocabulary.load(directory / VOCABULARY)
-    if VOCABULARY_HASH in config:  # Models from before it was written lack it.
+    if VOCABULARY_HASH in config:  # Older models lack it.
         if config[VOCABULARY_HASH] != vocabulary.sha256:
             raise UserError(
                 f"{directory / VOCABULARY} is not the vocabulary that the model was trained with: "
@@ -130,10 +131,10 @@ def load(
 
     Args:
         directory: A preset's name, a model directory, or a run's folder that holds one as `model/`.
-        need: The networks to load beside the text encoder; the others stay None.
+        need: The networks to load besides the text encoder; the others stay None.
         unroll: See `TextEncoder`.
-        blocks: What the generator is built of, where not in the form that trains; its weights have
-            to be in the same places.
+        blocks: Makes the generator's parts; by default in the form for training. Other blocks must
+            have the same weights in the same places.
 
     Raises:
         UserError: The folder is no model directory, or lacks a needed part.
@@ -175,7 +176,11 @@ def load_weights(network: keras.Model, directory: str | Path) -> None:
 
 
 def read_config(path: str | Path) -> ml_collections.ConfigDict:
-    """Reads a resolved config."""
+    """Reads a resolved config.
+
+    Raises:
+        UserError: The file is not JSON or holds no names with values.
+    """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What the files of drawn pictures are called."""
+"""The names of the files of drawn pictures."""
 
 import re
 from pathlib import Path

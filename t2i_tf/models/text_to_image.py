@@ -1,4 +1,4 @@
-"""From captions to pictures: the one path that commands, metrics, exports and users take."""
+"""Draws pictures from captions; commands, metrics, exports and users all take this one path."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ BATCH_SIZE = 8
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """How a picture came about.
+    """The steps by which a picture was drawn.
 
     Attributes:
         images: Every stage's picture, uint8 `[H, W, 3]`, the smallest first.
@@ -94,7 +94,7 @@ class TextToImage:
         Args:
             texts: A caption, or N captions.
             num_images: n, pictures of each caption.
-            seed: Seed of each caption's first picture, the next has the next.
+            seed: Seed of each caption's first picture; it goes up by 1 for each further one.
             batch_size: Pictures that are drawn at once.
 
         Returns:
@@ -164,7 +164,7 @@ class TextToImage:
 
     @property
     def image_encoder(self) -> keras.Model:
-        """DAMSM's `ImageEncoder`, loaded when it is first asked for.
+        """DAMSM's `ImageEncoder`, loaded on first use.
 
         Raises:
             UserError: The model has none.
@@ -179,12 +179,12 @@ class TextToImage:
     def draw(
         self, tokens: np.ndarray, seeds: np.ndarray, batch_size: int = BATCH_SIZE
     ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-        """Draws one picture a row of token ids, in batches.
+        """Draws one picture per row of token ids, in batches.
 
         Args:
-            tokens: int32 `[N, T]`, 0 after the last word; at least one word a row.
+            tokens: int32 `[N, T]`, 0 after the last word; at least one word per row.
             seeds: int64 `[N]`.
-            batch_size: Rows a batch.
+            batch_size: Rows per batch.
 
         Yields:
             The last stage's picture, uint8 `[H, W, 3]`, and its attention `[h, w, T]` (None where
@@ -199,7 +199,7 @@ class TextToImage:
     def draw_stages(
         self, tokens: np.ndarray, seeds: np.ndarray
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """Draws one picture a row of token ids, all at once, at every stage.
+        """Draws one picture per row of token ids, all at once, at every stage.
 
         Returns:
             The pictures of each stage, uint8 `[N, H, W, 3]`, and the attention of each stage that
@@ -208,7 +208,7 @@ class TextToImage:
         return tf.nest.map_structure(np.asarray, self._stages(tokens, seeds))
 
     def draw_from_noise(self, tokens: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        """Draws one picture a row of token ids, one by one, see `TokensToImage.from_noise`.
+        """Draws one picture per row of token ids, one by one, see `TokensToImage.from_noise`.
 
         Args:
             tokens: int32 `[N, T]`.
@@ -259,7 +259,7 @@ _TOKENS_AND_SEEDS = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None]
 
 
 def repeated(tokens: np.ndarray, num_images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A row for each picture where every caption gets `num_images` with seeds that count up.
+    """Repeats the row of each caption for `num_images` pictures, with seeds that count up.
 
     Args:
         tokens: `[N, T]`.

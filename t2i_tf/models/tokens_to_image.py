@@ -1,4 +1,4 @@
-"""From token ids to images as one model: all that draws runs this graph."""
+"""Turns token ids into images as one model; everything that draws runs this graph."""
 
 import keras
 import tensorflow as tf
@@ -21,10 +21,10 @@ class TokensToImage(keras.Model):
         self.generator = generator
 
     def call(self, tokens, seeds):
-        """Draws one image a row, noise and condition drawn from its seed.
+        """Draws one image per row, with noise and condition from the row's seed.
 
         Args:
-            tokens: int32 `[B, T]`, 0 after the last word; at least one word a row.
+            tokens: int32 `[B, T]`, 0 after the last word; at least one word per row.
             seeds: int64 `[B]`.
 
         Returns:

@@ -1,9 +1,9 @@
-"""The networks and their building blocks, in keras.ops: they know no loss, data or training.
+"""The networks and their building blocks in keras.ops, independent of data and training.
 
     from t2i_tf.networks import Generator
     generator = Generator(stages=3, filters=32)
 
-Each has `get_config`, and a model of them can be saved as `.keras`.
+Each of them has `get_config`, so a model of them can be saved as `.keras`.
 """
 
 from t2i_tf.networks.attention import (

@@ -14,6 +14,9 @@ def masked_softmax(scores: Tensor, mask: Tensor, axis: int = -1) -> Tensor:
         scores: Any shape.
         mask: Boolean, broadcastable to `scores`; at least one True along `axis`.
         axis: The axis that sums to one.
+
+    Returns:
+        Weights of the shape of `scores`.
     """
     wide = ops.cast(scores, keras.config.floatx())  # Half precision cannot hold MASKED.
     return ops.cast(ops.softmax(ops.where(mask, wide, MASKED), axis=axis), scores.dtype)
@@ -65,7 +68,7 @@ class TextualAttention(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("t2i_tf")
 class ChannelAttention(keras.layers.Layer):
-    """Gates each channel by what its average and its maximum say (CBAM, Woo et al., 2018, eq. 2).
+    """Gates each channel by its average and its maximum (CBAM, Woo et al., 2018, eq. 2).
 
     Args:
         filters: Channels C.

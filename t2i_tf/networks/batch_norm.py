@@ -1,9 +1,11 @@
-"""Batch normalization in one operation where the backend has it.
+"""Batch normalization in few operations, if the backend has them.
 
-`keras.ops` knows it only in parts, which take six times as long on CPU.
+`keras.ops` offers only its parts, which take six times as long on CPU, and Keras' synchronized form
+takes five all-reduces per call.
 """
 
 import keras
+from keras import KerasTensor as Tensor
 from keras import ops
 
 if keras.config.backend() == "tensorflow":
@@ -12,34 +14,72 @@ if keras.config.backend() == "tensorflow":
 
 @keras.saving.register_keras_serializable("t2i_tf")
 class BatchNorm(keras.layers.BatchNormalization):
-    """Keras' layer; in training TensorFlow computes it as a whole."""
+    """Keras' layer, faster in training on TensorFlow.
+
+    With `synchronized`, the statistics are those of all replicas' batches together.
+    """
 
     def call(self, x, training=False, groups=1):
-        """Normalizes `[B, ..., C]`; in training each of `groups` equal parts of B by itself."""
+        """Normalizes `[B, ..., C]`; in training, each of `groups` equal parts of B separately."""
+        if not training or not self.trainable or not _is_fast(x):
+            return self._plain(x, training, groups)
+        if self.synchronized and _replicas() > 1:
+            y, statistics = _across_replicas(x, self.gamma, self.beta, self.epsilon, groups)
+        elif len(x.shape) == 4:
+            parts = [_fused(p, self.gamma, self.beta, self.epsilon) for p in ops.split(x, groups)]
+            y = ops.concatenate([normalized for normalized, *_ in parts])
+            statistics = [own for _, *own in parts]
+        else:
+            return self._plain(x, training, groups)
+        for own in statistics:
+            for moving, now in zip((self.moving_mean, self.moving_variance), own, strict=True):
+                moving.assign(moving * self.momentum + now * (1.0 - self.momentum))
+        return y
+
+    def _plain(self, x, training, groups):
         if not training or groups == 1:
-            return self._normalize(x, training)
-        return ops.concatenate([self._normalize(part, training) for part in ops.split(x, groups)])
-
-    def _normalize(self, x, training):
-        own = training and self.trainable and not self.synchronized
-        if not own or not _is_whole(x):
             return super().call(x, training=training)
-        x, *statistics = _whole(x, self.gamma, self.beta, self.epsilon)
-        for moving, now in zip((self.moving_mean, self.moving_variance), statistics, strict=True):
-            moving.assign(moving * self.momentum + now * (1.0 - self.momentum))
-        return x
+        parts = (super(BatchNorm, self).call(p, training=training) for p in ops.split(x, groups))
+        return ops.concatenate(list(parts))
 
 
-def _is_whole(x):
-    """Whether the backend normalizes such a tensor in one operation."""
+def _is_fast(x):
+    """Whether the backend has fast operations for this tensor."""
     single_or_half = keras.backend.standardize_dtype(x.dtype) != "float64"
-    return keras.config.backend() == "tensorflow" and len(x.shape) == 4 and single_or_half
+    return keras.config.backend() == "tensorflow" and single_or_half
 
 
-def _whole(x, gamma, beta, epsilon):
-    """x `[B, H, W, C]` normalized by its own statistics, and these: mean and variance, `[C]`."""
+def _replicas():
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _fused(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> tuple[Tensor, ...]:
+    """x `[B, H, W, C]` normalized by its own mean and variance, and these two, `[C]`."""
     y, mean, unbiased, *_ = tf.raw_ops.FusedBatchNormV3(
         x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
     )
     count = tf.cast(tf.size(x) // x.shape[-1], unbiased.dtype)
     return y, mean, unbiased * (count - 1.0) / count
+
+
+def _across_replicas(
+    x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float, groups: int
+) -> tuple[Tensor, list]:
+    """x normalized by the statistics of all replicas, and each group's (mean, variance), `[C]`.
+
+    One all-reduce sums the counts, sums and sums of squares of all groups; its gradient is also one
+    all-reduce. Replicas may hold different numbers of rows.
+    """
+    channels, floats = x.shape[-1], tf.float32
+    parts = tf.reshape(tf.cast(x, floats), [groups, -1, channels])
+    count = tf.fill([groups, 1], tf.cast(tf.shape(parts)[1], floats))
+    sums = [count, tf.reduce_sum(parts, axis=1), tf.reduce_sum(tf.square(parts), axis=1)]
+    context = tf.distribute.get_replica_context()
+    total = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.concat(sums, axis=1))
+    count, sums, squares = tf.split(total, [1, channels, channels], axis=1)
+    mean = sums / count
+    variance = tf.maximum(squares / count - tf.square(mean), 0.0)
+    scale = tf.cast(gamma, floats) * tf.math.rsqrt(variance + epsilon)
+    y = parts * scale[:, None] + (tf.cast(beta, floats) - mean * scale)[:, None]
+    y = tf.cast(tf.reshape(y, tf.shape(x)), x.dtype)
+    return y, list(zip(tf.unstack(mean), tf.unstack(variance), strict=True))

@@ -1,4 +1,4 @@
-"""From a config to built networks."""
+"""Builds networks from a config."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from t2i_tf.networks.text_encoder import TextEncoder
 
 @contextlib.contextmanager
 def precision(policy: str) -> Iterator[None]:
-    """Layers made within compute as the policy says: `"float32"`, `"mixed_bfloat16"`, ..."""
+    """Layers made inside compute by this dtype policy: `"float32"`, `"mixed_bfloat16"`, ..."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -27,9 +27,9 @@ def precision(policy: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def blank() -> Iterator[None]:
-    """Networks made within start from zeros: for those whose weights are loaded right after.
+    """Networks made inside start from zeros, for weights that are loaded right after.
 
-    The orthogonal kernels of a discriminator of 256 px take half a minute and a gigabyte to draw.
+    Drawing the orthogonal kernels of a discriminator of 256 px takes half a minute and a gigabyte.
     """
     zeros = keras.initializers.Zeros
     with keras.saving.custom_object_scope({"orthogonal": zeros, "glorot_uniform": zeros}):
@@ -46,23 +46,29 @@ def text_encoder(config: ConfigDict, vocabulary_size: int, unroll: bool = False)
     return network
 
 
-def image_encoder(config: ConfigDict, pretrained: bool = True) -> ImageEncoder:
+def image_encoder(
+    config: ConfigDict, pretrained: bool = True, batch_statistics: bool = False
+) -> ImageEncoder:
     """The image encoder of `config.image_encoder`, built.
 
     Args:
         config: The run's config.
         pretrained: Whether a pretrained trunk's weights are fetched; False leaves them random, for
             weights that are loaded afterwards.
+        batch_statistics: See `ImageEncoder`.
 
     Raises:
-        UserError: The pretrained weights cannot be had.
+        UserError: The pretrained weights cannot be downloaded or read.
     """
     options = dict(config.image_encoder)
     if options["kind"] == "inception_v3" and not pretrained:
         options["weights"] = "random"
     try:
         network = build_image_encoder(
-            units=config.text_encoder.units, name="image_encoder", **options
+            units=config.text_encoder.units,
+            batch_statistics=batch_statistics,
+            name="image_encoder",
+            **options,
         )
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
@@ -83,13 +89,13 @@ def image_encoder(config: ConfigDict, pretrained: bool = True) -> ImageEncoder:
 def generator(
     config: ConfigDict, name: str = "generator", blocks: Blocks | None = None
 ) -> Generator:
-    """The generator of `config.generator`, built; of other `Blocks` where they are given."""
+    """The generator of `config.generator`, built; made of `blocks` if they are given."""
     network = Generator(**config.generator, blocks=blocks, name=name)
     return built(network, config.text_encoder.units, config.data.max_words)
 
 
 def built(network: keras.Model, units: int, words: int) -> Generator:
-    """A generator with its weights made, for sentences `[B, units]` of `words` words."""
+    """Creates a generator's weights, for sentences `[B, units]` of `words` words; returns it."""
     network(
         keras.Input((units,)),
         keras.Input((words, units)),
@@ -103,7 +109,7 @@ def built(network: keras.Model, units: int, words: int) -> Generator:
 def discriminators(
     config: ConfigDict, image_sizes: Sequence[int], blocks: Blocks | None = None
 ) -> list[Discriminator]:
-    """One built discriminator for each image size; of other `Blocks` where they are given."""
+    """One built discriminator for each image size; made of `blocks` if they are given."""
     networks = []
     for i, size in enumerate(image_sizes):
         network = Discriminator(

@@ -1,4 +1,4 @@
-"""Convolutions of the networks, each in the form that takes the least time."""
+"""The convolutions of the networks, each computed in its fastest form."""
 
 import functools
 
@@ -7,7 +7,8 @@ import numpy as np
 from keras import KerasTensor as Tensor
 from keras import ops
 
-# On CPUs a matrix product pays where a kernel is this many times larger than an image's patches.
+# On CPUs a matrix product is faster if the kernel is this many times larger than one image's
+# patches.
 MATRIX_PRODUCT_PAYS = 16
 
 
@@ -18,18 +19,24 @@ def on_cpu() -> bool:
 
 
 def product_pays(filters: int, height: int | None, width: int | None) -> bool:
-    """Whether a convolution with so many output channels an output pixel is a product on CPUs.
+    """Whether a CPU computes a convolution faster as a matrix product, as on the smallest maps.
 
-    Their convolution routines bring the kernel into an order of their own each time; on the
-    smallest maps that takes longer than the multiplications. GPUs were not measured: there a
-    convolution is a convolution.
+    A CPU's convolution routine reorders the kernel at every call; on the smallest maps, this takes
+    longer than the multiplications.
+
+    Args:
+        filters: Output channels, times the square of the strides.
+        height: Height of the input map, None if it is unknown.
+        width: Width of the input map, None if it is unknown.
     """
     known = height is not None and width is not None
-    return known and filters >= MATRIX_PRODUCT_PAYS * height * width and on_cpu()
+    return known and filters >= MATRIX_PRODUCT_PAYS * height * width
 
 
 def same_conv(x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
-    """A 'same' convolution; computed as a matrix product where `product_pays`.
+    """A 'same' convolution; on CPUs computed as a matrix product if `product_pays`.
+
+    GPUs were not measured, so they always use the convolution.
 
     Args:
         x: `[B, H, W, C]`.
@@ -41,7 +48,7 @@ def same_conv(x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
     """
     _, height, width, channels = x.shape
     size, _, _, filters = kernel.shape
-    if not product_pays(filters * strides**2, height, width):
+    if not on_cpu() or not product_pays(filters * strides**2, height, width):
         return ops.conv(x, kernel, strides=strides, padding="same")
     rows, columns = (_taps(side, size, strides) for side in (height, width))
     taps = np.einsum("oiy,pjx->opijyx", rows, columns).reshape(-1, height * width)
@@ -52,7 +59,7 @@ def same_conv(x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
 
 
 def _taps(side, size, strides):
-    """`[outputs, size, side]`: True where an output's tap meets an input; none in the padding."""
+    """`[outputs, size, side]`: True where an output's tap meets an input, never in the padding."""
     outputs = -(-side // strides)
     padding = max((outputs - 1) * strides + size - side, 0) // 2
     places = strides * np.arange(outputs)[:, None] + np.arange(size) - padding
@@ -62,8 +69,9 @@ def _taps(side, size, strides):
 def upsampled_conv(x: Tensor, kernel: Tensor) -> Tensor:
     """Nearest upsampling to twice the size, then a 'same' 3x3 convolution.
 
-    That equals one stride-2 transposed convolution whose 4x4 kernel is the flipped 3x3 kernel
-    convolved with 2x2 ones; it is computed in that form, with 2.25 times fewer multiplications.
+    The result equals one stride-2 transposed convolution, whose 4x4 kernel is the flipped 3x3
+    kernel convolved with 2x2 ones. This function computes the transposed convolution, because it
+    takes 2.25 times fewer multiplications.
 
     Args:
         x: `[B, H, W, C]`.
@@ -77,7 +85,7 @@ def upsampled_conv(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 def upsampled_kernel(kernel: Tensor) -> Tensor:
-    """The 4x4 kernel `[4, 4, D, C]` with which `upsampled_conv` computes."""
+    """The 4x4 kernel `[4, 4, D, C]` that `upsampled_conv` uses, from the 3x3 one `[3, 3, C, D]`."""
     flipped = ops.transpose(ops.flip(kernel, axis=(0, 1)), (0, 1, 3, 2))
     pad = [[0, 0], [0, 0]]
     rows = ops.pad(flipped, [[0, 1], [0, 0], *pad]) + ops.pad(flipped, [[1, 0], [0, 0], *pad])
@@ -103,8 +111,8 @@ def conv(
 class Conv2D(keras.layers.Conv2D):
     """A 'same' convolution by `same_conv`: square kernel, equal strides, no dilation, no groups.
 
-    In weights files Keras names the layers of a list after their class, so the class keeps its
-    name: weights that were saved before could not be read otherwise.
+    Keras names the layers of a list in weights files after their class. This class is therefore
+    called like Keras' own, because earlier weights files could not be read otherwise.
 
     Args:
         filters: Output channels.
@@ -146,7 +154,7 @@ class Conv2D(keras.layers.Conv2D):
 class SpectralConv2D(keras.layers.Layer):
     """'Same' convolution, its kernel divided by its largest singular value (Miyato et al., 2018).
 
-    One step of power iteration each training call estimates the singular value; gradients pass
+    One step of power iteration per training call estimates the singular value. Gradients pass
     through the division, and the stored kernel stays unnormalised, as in the paper.
 
     Args:

@@ -1,4 +1,4 @@
-"""Discriminators: one for each image size, with a conditional and mostly an unconditional head."""
+"""Discriminators: one for each image size, with a conditional and usually an unconditional head."""
 
 import keras
 from keras import KerasTensor as Tensor
@@ -11,21 +11,21 @@ NORMS = ("batch", "spectral")
 
 @keras.saving.register_keras_serializable("t2i_tf")
 class Discriminator(keras.Model):
-    """Tells real images of one size from others, alone and with a sentence (AttnGAN, 3.1).
+    """Tells real images of one size from fakes, alone and with a sentence (AttnGAN, 3.1).
 
-    Stride-2 blocks halve the image to 4x4, doubling the channels from DF; 3x3 blocks then bring
-    them back to 8 DF where they went beyond.
+    Stride-2 blocks halve the image to 4x4, doubling the channels from DF; if there are then more
+    than 8 DF channels, 3x3 blocks bring them back to 8 DF.
 
     Args:
         image_size: Side in pixels, a power of two of at least 16.
         filters: DF.
         norm: `"batch"` or `"spectral"`.
         normalize_sentence: Standardise each sentence code before use.
-        unconditional: Whether images are also looked at without their sentences.
+        unconditional: Whether there is also a head for images without their sentences.
         blocks: Makes the parts, see `Blocks`.
 
     Raises:
-        ValueError: `norm` is another.
+        ValueError: `norm` is unknown.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Discriminator(keras.Model):
         return images
 
     def unconditional(self, features: Tensor, training: bool = False) -> Tensor | None:
-        """Logits `[B]` of the images alone, None without that head."""
+        """Logits `[B]` of the images alone; None without the unconditional head."""
         if self.unconditional_head is None:
             return None
         return _flatten(self.unconditional_head(features, training=training))

@@ -12,10 +12,11 @@ IMAGE_HEADS = ("all", "last")
 
 @keras.saving.register_keras_serializable("t2i_tf")
 class Generator(keras.Model):
-    """Images of doubling size from a sentence code, word features and noise.
+    """Draws images of doubling size from a sentence code, word features and noise.
 
     Args:
-        stages: Number of stages; the first has `base_size` pixels a side, each next twice as many.
+        stages: Number of stages; the first has `base_size` pixels per side, each later one twice as
+            many as the one before.
         filters: GF.
         noise_dim: Z.
         condition_dim: C.
@@ -24,13 +25,14 @@ class Generator(keras.Model):
         normalize_sentence: Standardise each sentence code before use.
         logvar_bias: See `ConditioningAugmentation`.
         attention: What the later stages look at: `"textual"` (AttnGAN), `"dual"` (DualAttn-GAN,
-            whose first stage also uses ReLU for a GLU) or `"none"` (StackGAN-v2: the condition).
+            whose first stage also uses ReLU instead of a GLU) or `"none"` (StackGAN-v2: the
+            condition).
         image_heads: `"all"` draws an image at every stage, `"last"` (AttnDCGAN) only at the end.
-        blocks: Makes the parts; by default in the form that trains, which is also the only one that
-            `get_config` and saving know.
+        blocks: Makes the parts; by default in the form for training, which is also the only form
+            that `get_config` and saving support.
 
     Raises:
-        ValueError: An option has another value.
+        ValueError: `attention` or `image_heads` is unknown.
     """
 
     def __init__(
@@ -99,7 +101,7 @@ class Generator(keras.Model):
             head.build(shape)
 
     def call(self, sentence, words, mask, noise, eps, training=False):
-        """Draws one image a row at every stage.
+        """Draws one image per row at every stage.
 
         Args:
             sentence: `[B, E]`.

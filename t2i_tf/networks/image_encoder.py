@@ -7,9 +7,11 @@ import numpy as np
 from keras import KerasTensor as Tensor
 from keras import ops
 
+from t2i_tf.networks.batch_norm import BatchNorm
+
 KINDS = ("inception_v3", "small")
 INCEPTION_SIZE = 299
-# torchvision's blocks with the ends of their convolutions' names, in the order of the network,
+# torchvision's blocks and the last parts of their convolutions' names, in the order of the network,
 # which is also the order in which Keras creates them.
 INCEPTION_BLOCKS = {
     "5b 5c 5d": "1x1 5x5_1 5x5_2 3x3dbl_1 3x3dbl_2 3x3dbl_3 _pool",
@@ -29,8 +31,11 @@ class ImageEncoder(keras.Model):
             `[B, any]`).
         units: E.
         input_size: S; images of other sizes are resized to it, bilinearly.
-        trainable_trunk: False keeps the trunk's weights and BatchNorm statistics as they are.
+        trainable_trunk: False freezes the trunk's weights and, without `batch_statistics`, its
+            BatchNorm statistics.
         align_corners: See `resize_bilinear`.
+        batch_statistics: Whether the statistics of a frozen trunk stay free: in training, its
+            BatchNorm then uses the batch's statistics and updates the running ones.
     """
 
     def __init__(
@@ -40,11 +45,16 @@ class ImageEncoder(keras.Model):
         input_size: int,
         trainable_trunk: bool = True,
         align_corners: bool = False,
+        batch_statistics: bool = False,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.trunk = trunk
-        self.trunk.trainable = trainable_trunk
+        self.trunk.trainable = trainable_trunk or batch_statistics
+        if not trainable_trunk:
+            for variable in self.trunk.trainable_variables:
+                variable.trainable = False
+        self.batch_statistics = batch_statistics
         self.input_size = input_size
         self.align_corners = align_corners
         uniform = keras.initializers.RandomUniform(-0.1, 0.1)
@@ -63,7 +73,7 @@ class ImageEncoder(keras.Model):
 
         Args:
             images: `[B, any, any, 3]` in [-1, 1].
-            training: Whether BatchNorm of a trainable trunk uses the batch's statistics.
+            training: Whether BatchNorm uses the batch's statistics, unless they are frozen.
 
         Returns:
             Region features `[B, h, w, E]` and codes `[B, E]`.
@@ -78,8 +88,9 @@ class ImageEncoder(keras.Model):
             "trunk": keras.saving.serialize_keras_object(self.trunk),
             "units": self.code.units,
             "input_size": self.input_size,
-            "trainable_trunk": self.trunk.trainable,
+            "trainable_trunk": bool(self.trunk.trainable_variables),
             "align_corners": self.align_corners,
+            "batch_statistics": self.batch_statistics,
         }
 
     @classmethod
@@ -92,7 +103,7 @@ def resize_bilinear(images: Tensor, size: int, align_corners: bool = False) -> T
     """Resizes `[B, h, w, C]` to `[B, size, size, C]`, bilinearly, without antialiasing.
 
     Args:
-        images: `[B, h, w, C]`; returned as they are where h = w = size.
+        images: `[B, h, w, C]`; returned unchanged if h = w = size.
         size: Side in pixels.
         align_corners: Whether the centres of the corner pixels stay in the corners (PyTorch before
             0.4) or pixels are squares whose outer edges stay in place (later PyTorch, TensorFlow).
@@ -103,7 +114,7 @@ def resize_bilinear(images: Tensor, size: int, align_corners: bool = False) -> T
     if not align_corners:
         return ops.image.resize(images, (size, size), interpolation="bilinear")
 
-    def weights(side):  # [size, side]: hats around where each new pixel lies among the old ones
+    def weights(side):  # [size, side]: a hat function around each new pixel's place
         positions = np.linspace(0, side - 1, size)[:, None]
         hats = np.maximum(0.0, 1.0 - np.abs(positions - np.arange(side)))
         return ops.cast(hats, images.dtype)
@@ -114,7 +125,7 @@ def resize_bilinear(images: Tensor, size: int, align_corners: bool = False) -> T
 
 @keras.saving.register_keras_serializable("t2i_tf")
 class AveragePoolingWithPadding(keras.layers.Layer):
-    """3x3 stride-1 'same' average pooling that counts the padding, as torchvision's Inception."""
+    """3x3 stride-1 'same' average pooling that counts the padding, as torchvision's does."""
 
     def call(self, x):
         x = ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
@@ -125,8 +136,9 @@ def inception_v3_trunk(weights: str | Path = "imagenet") -> keras.Model:
     """Inception v3 up to Mixed_6e (17x17x768) and the pooled Mixed_7c (2048).
 
     Keras' network and weights (Szegedy et al., 2016, arXiv:1512.00567) in torchvision's form:
-    average pooling counts the padding, BatchNorm has a gamma (1 in Keras' weights), and layers are
-    called as torchvision's modules, a convolution's activation as the module around it.
+    average pooling counts the padding, BatchNorm has a gamma (1 in Keras' weights) and a momentum
+    of 0.9, and layers have the names of torchvision's modules; a convolution's activation has the
+    name of the module around it.
 
     Args:
         weights: `"imagenet"` (downloaded by Keras), the path of a Keras weights file of
@@ -144,10 +156,14 @@ def inception_v3_trunk(weights: str | Path = "imagenet") -> keras.Model:
             return AveragePoolingWithPadding(name=layer.name)
         config = {**layer.get_config(), "name": names.get(layer.name, layer.name)}
         if isinstance(layer, keras.layers.BatchNormalization):
-            config["scale"] = True
+            return BatchNorm.from_config({**config, "scale": True, "momentum": 0.9})
         return layer.__class__.from_config(config)
 
-    network = keras.models.clone_model(published, clone_function=as_in_torchvision)
+    network = keras.models.clone_model(
+        published,
+        clone_function=as_in_torchvision,
+        call_function=lambda layer, *inputs, **_: layer(*inputs),  # `BatchNorm` takes no mask.
+    )
     for layer in published.layers:
         if layer.weights:
             copies = {v.name: v for v in network.get_layer(names[layer.name]).variables}
@@ -180,8 +196,8 @@ def _torchvision_names(network):
 def small_trunk(input_size: int, filters: int) -> keras.Model:
     """A compact network trained from scratch: regions of input_size / 8, 4 x filters channels.
 
-    The global features keep the coarse layout (4x4) instead of pooling it away, so that what is
-    where can be told from them.
+    The global features keep the coarse layout (4x4) instead of pooling it away, because they must
+    tell where things are.
 
     Args:
         input_size: Side in pixels, a multiple of 32 of at least 64.
@@ -219,11 +235,14 @@ def build_image_encoder(
     Args:
         kind: `"inception_v3"` (frozen trunk) or `"small"` (trained from scratch).
         units: E.
-        input_size: Side of the images that `small` sees; Inception v3 sees 299.
+        input_size: Side of `small`'s input images; that of Inception v3 is 299.
         filters: Channels of `small`'s first layer.
         weights: Inception's weights, see `inception_v3_trunk`.
         align_corners: How images are resized to the input size, see `resize_bilinear`.
         **kwargs: Passed to `ImageEncoder`.
+
+    Raises:
+        ValueError: `kind` is unknown.
     """
     if kind == "inception_v3":
         trunk, input_size, trainable = inception_v3_trunk(weights), INCEPTION_SIZE, False

@@ -183,8 +183,8 @@ class ConditioningAugmentation(keras.layers.Layer):
 
     Args:
         units: C, the condition's length.
-        logvar_bias: Start value of logvar's bias; below 0 the text speaks louder than the noise
-            from the first step on (the paper's is 0).
+        logvar_bias: Constant added to logvar; below 0, the text outweighs the noise from the first
+            step on (0 in the paper).
     """
 
     def __init__(self, units: int, logvar_bias: float = 0.0, **kwargs):
@@ -214,8 +214,8 @@ class ConditioningAugmentation(keras.layers.Layer):
 class InvertedResidualBlock(keras.layers.Layer):
     """MobileNetV2's block (Sandler et al., 2018), keeping size and channels `[B, H, W, C]`.
 
-    A 1x1 convolution widens the channels, a depthwise 3x3 one works on each of them, and a linear
-    1x1 one brings them back onto the input.
+    A 1x1 convolution widens the channels, a depthwise 3x3 one filters each of them, and a linear
+    1x1 one narrows them again; the result is added to the input.
 
     Args:
         filters: Channels C.
@@ -256,10 +256,10 @@ class InvertedResidualBlock(keras.layers.Layer):
 
 
 class Blocks:
-    """Makes the blocks that generators and discriminators are built of.
+    """Makes the building blocks of generators and discriminators.
 
-    A network takes one of these and asks it for every block, so that a subclass builds the same
-    network in another form: folded to draw only, or as the converter for phones wants it.
+    A network asks this object for every block, so a subclass can build the same network in another
+    form: folded for drawing only, or in operations that the converter for phones supports.
     """
 
     def conv(self, filters: int, kernel_size: int = 3, **kwargs) -> keras.layers.Layer:
@@ -267,11 +267,11 @@ class Blocks:
         return conv(filters, kernel_size, **kwargs)
 
     def norm(self, name: str) -> keras.layers.Layer:
-        """What follows a convolution or a dense layer; called with the features."""
+        """The normalisation after a convolution or a dense layer; called with the features."""
         return batch_norm(name)
 
     def up(self, filters: int, side: int, name: str) -> keras.layers.Layer:
-        """Doubles features of `side` pixels."""
+        """A block that doubles features of `side` pixels."""
         return UpBlock(filters, name=name)
 
     def residual(self, filters: int, name: str) -> keras.layers.Layer:

@@ -1,4 +1,4 @@
-"""The stages of the generator: the first from a code, the later ones from the stage before."""
+"""The generator's stages: the first starts from a code, each later one from the one before."""
 
 from collections.abc import Callable
 
@@ -76,11 +76,11 @@ class InitialStage(keras.layers.Layer):
 
 
 class _LaterStage(keras.layers.Layer):
-    """What the later stages share: [features, context] -> blocks of 2 GF channels -> up-block.
+    """The base of the later stages: [features, context] -> blocks of 2 GF channels -> up-block.
 
     Args:
         filters: GF.
-        side: Pixels a side of the features that come in.
+        side: Side of the incoming features, in pixels.
         residual_blocks: R.
         blocks: Makes the parts, see `Blocks`.
     """
@@ -97,7 +97,7 @@ class _LaterStage(keras.layers.Layer):
         self.up = blocks.up(filters, side, name="up")
 
     def residual(self, blocks):
-        """What makes a residual block of this stage."""
+        """Returns the maker of this stage's residual blocks."""
         return blocks.residual
 
     def build_blocks(self, features_shape):
@@ -149,7 +149,7 @@ class AttentionStage(_LaterStage):
 
 @keras.saving.register_keras_serializable("t2i_tf")
 class JointStage(_LaterStage):
-    """The condition at every place instead of attended words (StackGAN-v2, section 3.2)."""
+    """Joins the condition at every place, in place of word attention (StackGAN-v2, section 3.2)."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ class TextEncoder(keras.Model):
     """Word features and a sentence code from token ids.
 
     The backward direction runs forwards over the reversed sequence with the reversed mask: the
-    padding then comes first and leaves the state at zero. This form is right with and without
+    padding then comes first and leaves the state at zero. This form is correct with and without
     unrolling and needs neither cuDNN nor packed sequences.
 
     Args:
@@ -20,7 +20,10 @@ class TextEncoder(keras.Model):
         embedding_dim: Length of a word embedding.
         cell: `"lstm"` or `"gru"`.
         dropout: Dropout rate on the embeddings.
-        unroll: Write the recurrence out, for converters that want no loops.
+        unroll: Write the recurrence out, for converters that do not support loops.
+
+    Raises:
+        ValueError: `cell` is unknown.
     """
 
     def __init__(
@@ -71,7 +74,7 @@ class TextEncoder(keras.Model):
         """Encodes captions.
 
         Args:
-            tokens: Integer ids `[B, T]`, 0 after the last word; at least one word a row.
+            tokens: Integer ids `[B, T]`, 0 after the last word; at least one word per row.
             training: Whether dropout is on.
 
         Returns:

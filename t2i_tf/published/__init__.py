@@ -1,1 +1,1 @@
-"""The published PyTorch weights: their files, names, sizes, and how networks take them."""
+"""Reads published PyTorch weights: their files, names and sizes; assigns them to networks."""

@@ -1,4 +1,4 @@
-"""From published PyTorch files to a model: reads them, compares them, assigns their weights."""
+"""Makes a model from published PyTorch files: reads them, compares them, assigns their weights."""
 
 import contextlib
 import dataclasses
@@ -21,7 +21,7 @@ GAMMAS = {"gamma1": 4.0, "gamma2": 5.0, "gamma3": 10.0}  # DAMSM's, as published
 
 
 class FileProblems:
-    """Collects what is wrong with several files, to be told at once."""
+    """Collects the problems of several files, to report them together."""
 
     def __init__(self):
         self.found: list[str] = []
@@ -35,7 +35,7 @@ class FileProblems:
             self.found.append(f"{where}: {error}")
 
     def raise_if_any(self) -> None:
-        """Raises a `UserError`, of one line where there is one problem."""
+        """Raises a `UserError` if there are problems; a single problem takes one line."""
         if len(self.found) == 1:
             raise UserError(self.found[0])
         if self.found:
@@ -51,8 +51,8 @@ class PublishedFile:
         network: What it should hold: `text_encoder`, `image_encoder`, `generator` or
             `discriminator`.
         path: Where it is.
-        state: Its arrays by key, once read and until they are assigned.
-        sizes: What they tell of the network, once known.
+        state: Its arrays by key, from reading to assignment; None before and after.
+        sizes: The network's sizes, once they are read off the arrays.
     """
 
     network: str
@@ -75,11 +75,11 @@ def read(
 
     Args:
         files: The .pth files.
-        captions: AttnGAN's captions.pickle, or
-        words: a text file of one word a line.
+        captions: AttnGAN's captions.pickle, or None to read `words`.
+        words: A text file of one word per line.
 
     Raises:
-        UserError: Some cannot be read; all of them are named.
+        UserError: Some files cannot be read; the message names all of them.
     """
     problems = FileProblems()
     for file in files:
@@ -101,15 +101,15 @@ def assemble(
     max_words: int,
     align_corners: bool | None = None,
 ) -> ModelDirectory:
-    """The model that published files make.
+    """Makes a model from published files.
 
     Args:
         files: One text encoder and one generator, at most one image encoder, and no discriminator
-            or one for each of the generator's images, the smallest first; all read.
+            or one for each of the generator's images, the smallest first; their states are read.
         vocabulary: The words behind the text encoder's ids.
         name: The model's name.
         max_words: Words of the longest caption that the model reads.
-        align_corners: See `resize_bilinear`; None tells it from the image encoder's file.
+        align_corners: See `resize_bilinear`; None derives it from the image encoder's file.
 
     Raises:
         UserError: Files hold other networks than expected, lack keys or do not fit together. The
@@ -147,7 +147,7 @@ def assemble(
 
 
 def _disagreements(files, vocabulary):
-    """What does not fit together, a line each."""
+    """Describes what does not fit together, one line each."""
     found = []
     by_network = {file.network: file for file in files}
     text_encoder, generator = by_network.get("text_encoder"), by_network.get("generator")

@@ -1,7 +1,7 @@
-"""Tells from a published state dict's keys and shapes which network it is, and of what size.
+"""Determines the network and its sizes from a published state dict's keys and shapes.
 
-Keys are those of AttnGAN's code (Xu et al., 2018, arXiv:1711.10485). Each size is what most of the
-keys that show it say, so that a missing or misshapen one is found against the others.
+Keys are those of AttnGAN's code (Xu et al., 2018, arXiv:1711.10485). Each size is the one that most
+of its keys show, so a missing or misshapen key stands out against the others.
 """
 
 import dataclasses
@@ -14,12 +14,12 @@ import numpy as np
 from data_pipeline.support.errors import UserError
 
 State = Mapping[str, np.ndarray]
-BASE_SIZE = 64  # of the first image, by the four up-blocks of every published generator
+BASE_SIZE = 64  # of the first image: every published generator has four up-blocks
 DROPOUT = 0.5
-# The published birds' networks', for sizes that no key shows: the keys that would are missing.
+# Sizes of the published bird networks, for sizes that no key shows because keys are missing.
 WIDTH, EMBEDDING, FILTERS, CONDITION, NOISE, DISCRIMINATOR_FILTERS = 128, 300, 32, 100, 100, 64
 
-_NETWORKS = {  # what each is called here and there, and how its keys begin
+_NETWORKS = {  # its name here and in AttnGAN's code, and how its keys begin
     "text_encoder": ("a text encoder (RNN_ENCODER)", r"encoder\.weight|rnn\."),
     "image_encoder": ("an image encoder (CNN_ENCODER)", "emb_|Conv2d_|Mixed_"),
     "generator": ("a generator (G_NET or G_DCGAN)", r"ca_net\.|h_net\d|img_net"),
@@ -49,12 +49,12 @@ def of(network: str, state: State) -> Sizes:
     """The sizes of a network.
 
     Args:
-        network: What the state dict should be of: `text_encoder`, `image_encoder`, `generator` or
-            `discriminator`.
+        network: The network that the state dict should hold: `text_encoder`, `image_encoder`,
+            `generator` or `discriminator`.
         state: The arrays by key.
 
     Raises:
-        UserError: It is of another network.
+        UserError: The state dict holds another network.
     """
     if any(_OTHER_DUAL in key for key in state):
         raise UserError(
@@ -76,7 +76,7 @@ def of(network: str, state: State) -> Sizes:
 
 
 def _text_encoder(state: State) -> Sizes:
-    """The sizes of an RNN_ENCODER. Dropout is the published one: no weight tells it."""
+    """The sizes of an RNN_ENCODER. No weight shows the dropout, so it is the published one."""
     width = _most_common_size(state, (r"rnn\.weight_hh_.*", 2, 1, 1))
     gates = _most_common_size(state, (r"rnn\.(weight|bias)_(ih|hh)_.*", None, 0, width or WIDTH))
     cells = {4: "lstm", 3: "gru"}
@@ -100,7 +100,7 @@ def _text_encoder(state: State) -> Sizes:
 
 
 def _image_encoder(state: State) -> Sizes:
-    """The sizes of a CNN_ENCODER, and whether it was trained on pictures with aligned corners.
+    """The sizes of a CNN_ENCODER, and whether its GAN was trained with aligned corners.
 
     PyTorch before 0.4 aligned the corners when it resized pictures to 299 px; PyTorch since 0.4.1
     counts the batches of each BatchNorm.
@@ -164,7 +164,7 @@ def _discriminator(state: State) -> Sizes:
         normalize_sentence=False,
         unconditional=any(key.startswith("UNCOND_DNET.") for key in state),
     )
-    halvings = len(_numbers(state, r"img_code_s(\d+)\."))  # down to 4x4, the first to 1 / 16
+    halvings = len(_numbers(state, r"img_code_s(\d+)\."))  # to 4x4: by 16, then by 2 each
     units = joined - 8 * filters
     return Sizes(units if units > 0 else None, config, image_sizes=(32 * 2**halvings,))
 
@@ -178,12 +178,12 @@ _SIZES = {
 
 
 def _most_common_size(state, *rules):
-    """The size that most keys show, None if none does.
+    """The size that most keys show; None if no key shows it.
 
     Args:
         state: The arrays by key.
-        *rules: (pattern, rank, axis, unit): keys that match and have so many dimensions, any number
-            for None, are `size * unit` long along the axis.
+        *rules: (pattern, rank, axis, unit): a key that matches and has `rank` dimensions (None: any
+            number) is `size * unit` long along `axis`.
     """
     told = Counter()
     for key, array in state.items():

@@ -2,7 +2,7 @@
 
 A .pth file is a pickle, which may name any function to be called while it is read. PyTorch's own
 restricted reader (`weights_only`) rebuilds tensors and refuses every other name; it reads today's
-zip files and the ones of PyTorch before 1.6, which Python 2 may have written.
+zip files and those of PyTorch before 1.6, which Python 2 may have written.
 """
 
 import re
@@ -20,8 +20,8 @@ _ZIP = b"PK\x03\x04"
 def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     """The state dict in a .pth file.
 
-    One inside a dict of other things, such as `{"epoch": 600, "netG": {...}}`, is found where it is
-    the only one; `module.`, which DataParallel puts before each key, is taken off.
+    A state dict inside a dict of other things, such as `{"epoch": 600, "netG": {...}}`, is found if
+    it is the only one; the prefix `module.`, which DataParallel puts before each key, is removed.
 
     Args:
         path: The file.
@@ -31,8 +31,9 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
         may be views of the file.
 
     Raises:
-        UserError: PyTorch is not installed, or the file is missing, damaged, holds anything but one
-            state dict, or weights that are not finite. The message is one line without the path.
+        UserError: PyTorch is not installed; the file is missing or damaged; or it holds anything
+            but one state dict, or weights that are not finite. The message is one line without the
+            path.
     """
     state = _only_state_dict(_load(path))
     if all(key.startswith("module.") for key in state):

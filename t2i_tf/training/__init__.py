@@ -1,1 +1,1 @@
-"""How networks are trained: losses, steps, runs, replicas, checkpoints."""
+"""Trains the networks: losses, steps, runs, replicas, checkpoints."""

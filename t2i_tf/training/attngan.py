@@ -23,19 +23,20 @@ from t2i_tf.training.machinery.memory import in_turn
 from t2i_tf.training.options import GanOptions
 from t2i_tf.training.trainer import Trainer, weight_norm
 
-# What random numbers are for; each purpose has its own stream.
+# The purposes of random numbers; each purpose has its own stream.
 NOISE, REPEATED_NOISE, REAL, FAKE, OF_GENERATOR = range(5)
 
 
 class Fakes(NamedTuple):
-    """Images that the generator drew of a batch's captions.
+    """Images that the generator drew in a step from a batch's captions.
 
     Attributes:
         images: One `[b, s, s, 3]` for each image size, smallest first.
-        mu: Of the condition, `[b, C]`.
-        logvar: Of the condition, `[b, C]`.
-        diversity: How far images of one caption are apart; 0 where that is not wanted.
-        tape: Recorded the drawing.
+        mu: The condition's mean, `[b, C]`.
+        logvar: The condition's log-variance, `[b, C]`.
+        diversity: Distance between images of one caption, see `losses.diversity`; 0 if it has no
+            weight.
+        tape: The tape that recorded the drawing.
     """
 
     images: Sequence[tf.Tensor]
@@ -46,15 +47,15 @@ class Fakes(NamedTuple):
 
 
 class Logits(NamedTuple):
-    """What a discriminator says of real and generated images.
+    """A discriminator's logits of real images and fakes.
 
     Attributes:
-        real: Of real images alone, `[b]`; None without the unconditional head.
-        real_matched: Of real images with their sentences, `[b]`.
-        fake: Of generated images alone, or None.
-        fake_matched: Of generated images with their sentences.
-        mismatched: Of real images with wrong sentences, `[M]`.
-        mismatched_weights: Their weights in the loss, `[M]`.
+        real: Logits of real images alone, `[b]`; None without the unconditional head.
+        real_matched: Logits of real images with their sentences, `[b]`.
+        fake: Logits of fakes alone, `[b]`, or None.
+        fake_matched: Logits of fakes with their sentences, `[b]`.
+        mismatched: Logits of real images with wrong sentences, `[M]`.
+        mismatched_weights: The weights of `mismatched` in the loss, `[M]`.
     """
 
     real: tf.Tensor | None
@@ -66,15 +67,15 @@ class Logits(NamedTuple):
 
 
 class AttnGAN(Trainer):
-    """Generator, one discriminator an image, and the frozen DAMSM encoders (AttnGAN, section 3).
+    """Generator, one discriminator per image size, and frozen DAMSM encoders (AttnGAN, section 3).
 
     Args:
         text_encoder: A `TextEncoder`, kept frozen.
         image_encoder: An `ImageEncoder` of the same space, kept frozen.
         generator: A built `Generator`.
-        ema_generator: Another of the same shape; it follows the exponential moving average of the
-            weights and is the one that samples, metrics and exports use.
-        discriminators: One built `Discriminator` for each image, smallest first.
+        ema_generator: Another `Generator` of the same shape, whose weights are the exponential
+            moving average of the generator's; samples, metrics and exports use it.
+        discriminators: One built `Discriminator` for each image size, smallest first.
         options: See `GanOptions`.
         gammas: DAMSM's (gamma1, gamma2, gamma3).
         seed: Decides every random draw together with the examples' indices.
@@ -155,7 +156,7 @@ class AttnGAN(Trainer):
         }
 
     def train_step(self, batch):
-        """One step of every discriminator, then one, or some, of the generator."""
+        """One step of every discriminator, then one or more of the generator."""
         captions = encode_captions(self.text_encoder, batch)
         fakes = self.draw_fakes(captions, batch)
         figures = self.train_discriminators(fakes, captions, batch)
@@ -166,7 +167,7 @@ class AttnGAN(Trainer):
         return self.log(figures)
 
     def draw_fakes(self, captions: Captions, batch: Mapping, turn: int = 0) -> Fakes:
-        """Draws an image of every caption; a generator's later turn takes other noise."""
+        """Draws an image from every caption; each later turn of the generator uses other noise."""
         options, rows = self.options, batch["index"].shape[0]
         words, sentences, mask = captions.own
         noise, eps = self._noise(batch["index"], NOISE, turn)
@@ -200,7 +201,7 @@ class AttnGAN(Trainer):
     def train_discriminator(
         self, i: int, real: tf.Tensor, fake: tf.Tensor, captions: Captions, index: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        """One step of discriminator i on real and generated images; returns its figures."""
+        """One step of discriminator i on real images and fakes; returns its figures."""
         network, optimizer = self.discriminators[i], self.discriminator_optimizers[i]
         real = self._augment(real, index, REAL, i)
         fake = self._augment(fake, index, FAKE, i)
@@ -220,10 +221,10 @@ class AttnGAN(Trainer):
     def tell_apart(
         self, network: keras.Model, real: tf.Tensor, fake: tf.Tensor, captions: Captions
     ) -> Logits:
-        """A discriminator's logits of real, generated and mismatched pairs.
+        """A discriminator's logits of real, fake and mismatched pairs.
 
-        Each real image is mismatched with the next image's sentence and, where there is one, with
-        a wrong sentence of its own.
+        Each real image is mismatched with the next image's sentence and, if the batch has wrong
+        captions, with the sentence of its own wrong caption.
         """
         sentences = captions.own.sentences
         both = network.features(tf.concat([real, fake], axis=0), groups=2, training=True)
@@ -287,7 +288,7 @@ class AttnGAN(Trainer):
     def adversarial_losses(
         self, fakes: Fakes, captions: Captions, index: tf.Tensor, turn: int
     ) -> dict:
-        """How little each discriminator takes the generated images for real, by name."""
+        """The generator's loss from each discriminator, by name."""
         losses = {}
         for i, (network, images) in enumerate(zip(self.discriminators, fakes.images, strict=True)):
             images = self._augment(images, index, OF_GENERATOR, i, turn)
@@ -298,7 +299,7 @@ class AttnGAN(Trainer):
     def matching(
         self, fakes: Fakes, captions: Captions, class_ids: tf.Tensor
     ) -> tuple[tf.Tensor | float, tf.Tensor | float]:
-        """DAMSM's word and sentence loss of the last images; 0 where they have no weight."""
+        """DAMSM's word and sentence losses of the last stage's images; 0 if they have no weight."""
         if not self.options.damsm_weight:
             return 0.0, 0.0
         regions, codes = self.image_encoder(fakes.images[-1])
@@ -318,7 +319,7 @@ class AttnGAN(Trainer):
         return options.damsm_weight * tf.minimum(step / options.damsm_warmup_steps, 1.0)
 
     def update_average(self) -> None:
-        """Moves the averaged generator; BatchNorm's running statistics are copied as they are."""
+        """Updates the averaged generator; BatchNorm's running statistics are copied unaveraged."""
         step = tf.cast(self.generator_optimizer.iterations, keras.config.floatx())
         decay = tf.minimum(self.options.ema_decay, (1.0 + step) / (10.0 + step))
         averaged, current = self.ema_generator, self.generator

@@ -1,4 +1,4 @@
-"""From a config to compiled models that train: the only place where both are known."""
+"""Builds compiled models from a config; only this module knows both."""
 
 import keras
 from ml_collections import ConfigDict
@@ -15,12 +15,16 @@ from t2i_tf.training.options import gan_options
 
 
 def build_damsm(config: ConfigDict, vocabulary_size: int) -> DAMSM:
-    """A compiled DAMSM to pretrain."""
+    """A compiled DAMSM to pretrain.
+
+    Raises:
+        UserError: A pretrained trunk's weights cannot be downloaded or read.
+    """
     train = config.train
     with build.precision(train.precision):
         model = DAMSM(
             build.text_encoder(config, vocabulary_size),
-            build.image_encoder(config),
+            build.image_encoder(config, batch_statistics=train.trunk_statistics == "batch"),
             image_size=config.data.image_size,
             gammas=gammas(config),
             clip_norm=train.clip_norm,
@@ -31,7 +35,8 @@ def build_damsm(config: ConfigDict, vocabulary_size: int) -> DAMSM:
         train.learning_rate, train.decay_steps, train.decay_rate, staircase=True
     )
     schedule = FlooredSchedule(schedule, train.learning_rate / 10)
-    model.compile(_adam(train, schedule, "optimizer"), **_compilation(train))
+    adam = _adam(train, schedule, "optimizer", train.adam_restart_steps or None)
+    model.compile(adam, **_compilation(train))
     return model
 
 
@@ -45,10 +50,10 @@ def build_attngan(
     Args:
         config: The run's config.
         encoders: (text encoder, image encoder), built, with their weights.
-        blocks: What the networks are built of, where not in the form that trains.
+        blocks: Makes the networks' parts; by default in the form for training.
 
     Raises:
-        UserError: The config has sizes that make no network.
+        UserError: The config's sizes do not make a network.
     """
     train, options = config.train, gan_options(config)
     try:
@@ -91,9 +96,9 @@ def gammas(config: ConfigDict) -> tuple[float, float, float]:
     return config.damsm.gamma1, config.damsm.gamma2, config.damsm.gamma3
 
 
-def _adam(train, schedule, name):
+def _adam(train, schedule, name, restart_every=None):
     # The published code keeps PyTorch's epsilon, a tenth of Keras'.
-    optimizer = FusedAdam(schedule, beta_1=train.beta_1, epsilon=1e-8, name=name)
+    optimizer = FusedAdam(schedule, restart_every, beta_1=train.beta_1, epsilon=1e-8, name=name)
     if train.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name=name)
     return optimizer
@@ -104,7 +109,7 @@ def _compilation(train):
 
 
 def _synchronize(train, networks):
-    """Lets BatchNorm see the global batch; without it the replicas' statistics drift apart."""
+    """Lets BatchNorm see the global batch; otherwise the replicas' statistics drift apart."""
     if replicas.count() == 1 or not train.synchronize_batch_norm:
         return
     for network in networks:

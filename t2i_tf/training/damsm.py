@@ -21,10 +21,10 @@ LOSS_NAMES = (
 class DAMSM(Trainer):
     """Deep attentional multimodal similarity model (AttnGAN, section 3.2).
 
-    Batches may carry `wrong_tokens`, captions made wrong by exchanging some of their words: they
-    join the mismatches of each image (hard negatives as in NegCLIP, Yuksekgonul et al., 2023), so
-    that the order of the words has to be learnt and not only which words there are. With several
-    replicas, images and captions of all of them are compared.
+    Batches may carry `wrong_tokens`, captions made wrong by exchanging some of their words. They
+    join the mismatches of each image (hard negatives as in NegCLIP, Yuksekgonul et al., 2023),
+    because the model must learn the order of the words and not only which words occur. With several
+    replicas, the images and captions of all replicas are compared.
 
     Args:
         text_encoder: A `TextEncoder`.
@@ -79,7 +79,7 @@ class DAMSM(Trainer):
     def train_step(self, batch):
         text_variables = self.text_encoder.trainable_variables
         variables = text_variables + self.image_encoder.trainable_variables
-        scale = self.optimizer.scale_loss(tf.constant(1.0))
+        scale = self.optimizer.scale_loss(tf.constant(1.0, keras.config.floatx()))
         with tf.GradientTape() as tape:
             captions = encode_captions(self.text_encoder, batch, training=True)
             regions, codes = self.image_encoder(batch["images"][-1], training=True)
@@ -94,7 +94,7 @@ class DAMSM(Trainer):
 
 
 class Encoded(NamedTuple):
-    """Captions as the text encoder gives them.
+    """Captions as the text encoder returns them.
 
     Attributes:
         words: `[C, T, E]`.
@@ -111,13 +111,13 @@ class Captions(NamedTuple):
     """The encoded captions of a batch.
 
     Attributes:
-        own: Those of this replica's images.
-        compared: What DAMSM compares images with: the captions of all replicas' images and behind
-            them, in a batch that has them, the wrong captions of all.
-        wrong_sentences: A wrong caption's sentence for each of this replica's images, `[b, E]`, or
-            None in a batch without wrong captions.
-        unchanged: Boolean `[B]`: whether a wrong caption behind the others is none, since the
-            exchange of words left it as it was; or None.
+        own: The captions of this replica's images.
+        compared: The captions that DAMSM compares images with: those of all replicas' images,
+            followed by all replicas' wrong captions if the batch has any.
+        wrong_sentences: The sentence code of a wrong caption for each of this replica's images,
+            `[b, E]`; None in a batch without wrong captions.
+        unchanged: Boolean `[B]`, True where the exchange of words left a caption unchanged, so it
+            is not wrong; None in a batch without wrong captions.
     """
 
     own: Encoded
@@ -129,7 +129,7 @@ class Captions(NamedTuple):
 def encode_captions(
     text_encoder: keras.Model, batch: Mapping[str, tf.Tensor], training: bool = False
 ) -> Captions:
-    """Encodes a batch's captions and, where it has them, its wrong captions."""
+    """Encodes a batch's captions and, if it has any, its wrong captions."""
     tokens = batch["tokens"]
     if "wrong_tokens" not in batch:
         own = Encoded(*text_encoder(tokens, training=training), tokens != 0)
@@ -145,7 +145,7 @@ def encode_captions(
             for right, exchanged in zip(own, wrong, strict=True)
         )
     )
-    # A caption that the exchange left as it is takes the next image's caption in its stead.
+    # The next image's caption replaces a caption that the exchange left unchanged.
     following = replicas.own_rows(tf.roll(replicas.gather(own.sentences), -1, axis=0))
     wrong_sentences = tf.where(unchanged[:, None], following, wrong.sentences)
     return Captions(own, compared, wrong_sentences, replicas.gather(unchanged))

@@ -1,4 +1,4 @@
-"""Differentiable augmentation of what discriminators see (Zhao et al., 2020, arXiv:2006.10738)."""
+"""Differentiable augmentation of discriminators' images (Zhao et al., 2020, arXiv:2006.10738)."""
 
 from collections.abc import Sequence
 
@@ -14,9 +14,9 @@ def diffaugment(images: tf.Tensor, draws: tf.Tensor, policy: Sequence[str]) -> t
     Args:
         images: `[B, S, S, 3]` in [-1, 1].
         draws: `[B, DRAWS]`, uniform in [0, 1).
-        policy: What to do, of `"color"` (brightness, saturation, contrast), `"translation"` (up
-            to an eighth of the side, zeros move in) and `"cutout"` (a square of half the side set
-            to zero).
+        policy: The augmentations, of `"color"` (brightness, saturation, contrast), `"translation"`
+            (up to an eighth of the side, filled with zeros) and `"cutout"` (a square of half the
+            side set to zero).
 
     Returns:
         `[B, S, S, 3]`.
@@ -39,7 +39,7 @@ def _translation(images, draws):
     side = images.shape[1]
     most = int(side * TRANSLATION + 0.5)
     padded = tf.pad(images, [[0, 0], [most, most], [most, most], [0, 0]])
-    first = tf.cast(tf.floor(draws[:, 3:5] * (2 * most + 1)), tf.int32)  # most stays in place
+    first = tf.cast(tf.floor(draws[:, 3:5] * (2 * most + 1)), tf.int32)  # `most` means no shift
     rows, columns = (first[:, i, None] + tf.range(side) for i in range(2))
     return tf.gather(tf.gather(padded, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
 

@@ -1,4 +1,4 @@
-"""The flags that several commands share; only commands read them."""
+"""The flags that several commands share; only the commands read them."""
 
 from pathlib import Path
 
@@ -17,39 +17,69 @@ def define_config() -> None:
 
 
 def define_training() -> None:
-    """Defines what both trainers take."""
+    """Defines the flags that both trainers take."""
     define_config()
-    flags.DEFINE_string("data_dir", None, "Data set of data_pipeline.build_tfrecords.")
+    flags.DEFINE_string("data_dir", None, "Data set that build_tfrecords wrote.")
     flags.DEFINE_string("workdir", None, "Folder of this run.")
-    flags.DEFINE_enum("strategy", "auto", replicas.STRATEGIES, "Devices that train together.")
-    flags.DEFINE_integer(
-        "cpu_devices", 1, "Logical devices of the CPU, to try a strategy.", lower_bound=1
+    define_strategy()
+    flags.DEFINE_boolean(
+        "deterministic",
+        None,
+        "Whether equal runs end with equal weights, bit for bit; by default on CPUs, where it "
+        "costs nothing, and not on GPUs, where it costs speed.",
     )
-    flags.DEFINE_list("profile", None, "FIRST,LAST step of this call that is traced.")
+    flags.DEFINE_list("profile", None, "FIRST,LAST: steps of this call to trace.")
     flags.mark_flags_as_required(["config", "data_dir", "workdir"])
 
 
 _PRESETS = Path(__file__).parents[2] / "configs"
 
 
+def define_strategy() -> None:
+    """Defines the flags for the devices that train."""
+    flags.DEFINE_enum("strategy", "auto", replicas.STRATEGIES, "Devices that train together.")
+    flags.DEFINE_integer(
+        "cpu_devices", 1, "Logical devices of the CPU, to try a strategy.", lower_bound=1
+    )
+
+
+def preset(name: str) -> ConfigDict:
+    """A preset that comes with the package.
+
+    Raises:
+        UserError: There is no preset of this name.
+    """
+    return _PresetParser("config").parse(name)
+
+
+def deterministic() -> bool:
+    """The value of --deterministic, or its default for this machine."""
+    asked = flags.FLAGS.deterministic
+    return not replicas.gpus() if asked is None else asked
+
+
 class _PresetParser(config_flags.ConfigFileFlagParser):
-    """Finds the presets that come with the package from anywhere."""
+    """Finds the package's presets from any working directory."""
 
     def parse(self, path: str) -> ConfigDict:
         name, colon, size = path.partition(":")
-        return super().parse(f"{_config_file(name)}{colon}{size}")
+        file = _config_file(name)
+        try:
+            return super().parse(f"{file}{colon}{size}")
+        except (TypeError, ValueError) as error:  # The last line, after a trace, gives the reason.
+            reason = str(error).splitlines()[-1]
+            raise UserError(f"--config={path} cannot be read: {reason}") from error
 
 
 def _config_file(name):
-    """The file of a preset, or of a path; a path into configs/ is found from anywhere too."""
+    """The file of a preset or a path; a path into configs/ works from any working directory."""
     path = Path(name)
     if path.suffix == ".py" and path.is_file():
         return path
-    if str(path.parent) in (".", _PRESETS.name):
-        preset = _PRESETS / f"{path.stem}.py"
-        if preset.is_file():
-            return preset
-    presets = (file.stem for file in _PRESETS.glob("*.py") if "def get_config" in file.read_text())
+    files = (file for file in _PRESETS.glob("*.py") if "def get_config" in file.read_text())
+    presets = {file.stem: file for file in files}
+    if str(path.parent) in (".", _PRESETS.name) and path.stem in presets:
+        return presets[path.stem]
     raise UserError(
         f"--config={name} is neither a file nor a preset: the presets are "
         f"{', '.join(sorted(presets))}"

@@ -32,15 +32,16 @@ def discriminator_loss(
     """Loss of one stage's discriminator from its logits.
 
     [L(real, 1) + L(real|s, 1)] / 2, plus the mean of L(fake, 0), L(fake|s, 0) and
-    L(real|wrong s, 0). Without the unconditional logits the means are over those that are left.
+    L(real|wrong s, 0). Without the unconditional logits, the means are over the remaining terms.
 
     Args:
         real: Unconditional logits of real images, `[B]`, or None.
-        real_matched: Logits of real images with their own sentences.
-        fake: Unconditional logits of generated images, or None.
-        fake_matched: Logits of generated images with their sentences.
+        real_matched: Logits of real images with their own sentences, `[B]`.
+        fake: Unconditional logits of fakes, `[B]`, or None.
+        fake_matched: Logits of fakes with their sentences, `[B]`.
         mismatched: Logits of real images with wrong sentences, `[M]`.
-        mismatched_weights: Their weights `[M]` in the last term; equal ones if left out.
+        mismatched_weights: The weights `[M]` of `mismatched` in the last term; equal weights if
+            left out.
         kind: L, `"cross_entropy"` (the paper's) or `"hinge"` (Lim & Ye, 2017).
 
     Returns:
@@ -103,7 +104,7 @@ def matching_aware_penalty(
 def diversity(
     images: Tensor, others: Tensor, noise: Tensor, other_noise: Tensor, limit: float
 ) -> Tensor:
-    """How far images of the same captions are apart for their noise (Yang et al., 2019, eq. 4).
+    """Distance of images of one caption relative to their noise's (Yang et al., 2019, eq. 4).
 
     Args:
         images: `[B, H, W, 3]`.
@@ -168,14 +169,14 @@ def matching_loss(
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy of a score matrix with its diagonal, both ways (AttnGAN, eq. 11-12).
 
-    Pairs of the same class off the diagonal are left out, as they are no mismatches.
+    Pairs of the same class off the diagonal are left out, because they are not mismatches.
 
     Args:
         scores: `[B, B]` images by captions, already times gamma3; or `[B, C]` with C > B where
             columns past B are additional wrong captions, used from image to caption only.
         class_ids: `[B]` integers.
-        false_negatives: Boolean `[C - B]`, True where an additional caption is no wrong caption
-            for any image (required when C > B).
+        false_negatives: Boolean `[C - B]`, True where an additional caption is not really wrong, so
+            it is left out for all images (required when C > B).
 
     Returns:
         (image to text, text to image), two scalars.

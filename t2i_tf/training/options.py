@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-import tensorflow as tf
 from ml_collections import ConfigDict
 
 from data_pipeline.support.errors import UserError
@@ -16,11 +15,12 @@ from t2i_tf.training.losses import LOSSES
 from t2i_tf.training.repeats import EVERY
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+STATISTICS = ("batch", "running")
 
 
 @dataclasses.dataclass(frozen=True)
 class GanOptions:
-    """How a GAN learns: the section `loss` of its config.
+    """The options of GAN training: the section `loss` of a config.
 
     Attributes:
         damsm_weight: lambda, the weight of the matching losses of the last stage's image; 0 leaves
@@ -31,12 +31,13 @@ class GanOptions:
         gradient_penalty: Weight of the matching-aware gradient penalty on real images with their
             sentences (Tao et al., 2022, DF-GAN, eq. 2); 0 leaves it out.
         r1_penalty: Weight of the R1 penalty on real images; 0 leaves it out.
-        diffaugment: What is done to all images that discriminators see, see `diffaugment`; DAMSM
-            sees them as they are.
-        generator_steps: Steps of the generator after one of the discriminators, each with its own
-            noise.
-        diversity_weight: Weight of the pull apart of images of one caption (Yang et al., 2019,
-            diversity-sensitive GAN, eq. 4), measured on a quarter of the batch; 0 leaves it out.
+        diffaugment: The augmentations of all images that discriminators see, see `diffaugment`;
+            DAMSM sees the images without them.
+        generator_steps: Steps of the generator after each step of the discriminators, each with its
+            own noise.
+        diversity_weight: Weight of the term that pulls images of one caption apart (Yang et al.,
+            2019, diversity-sensitive GAN, eq. 4), measured on a quarter of the batch; 0 leaves it
+            out.
         diversity_limit: Mean absolute difference, per unit of noise, past which images are not
             pulled further apart (the paper's tau).
         ema_decay: Decay of the average of the generator's weights; the first steps use
@@ -93,15 +94,63 @@ def gan_options(config: ConfigDict) -> GanOptions:
         raise UserError(f"the config's section loss: {error}") from error
 
 
-def check(config: ConfigDict, replicas: int = 1) -> None:
+def in_steps(config: ConfigDict, images: int) -> ConfigDict:
+    """Turns a schedule in epochs, as papers give it, into steps.
+
+    With `train.epochs`, the numbers of `train` that are None follow from the data set and the batch
+    size: `steps` covers all epochs, `decay_start` is their end (no decay), and
+    `steps_per_checkpoint`, `decay_steps` and `adam_restart_steps` are one epoch. An epoch has
+    images // batch_size steps, because the published code drops the remaining images. Numbers that
+    are given stay.
+
+    Args:
+        config: A checked config.
+        images: Size of the training split.
+
+    Returns:
+        A config without `train.epochs`, in which no number is None, checked.
+
+    Raises:
+        UserError: An epoch is needed and the data set is smaller than a batch; there are neither
+            steps nor epochs; or the numbers do not fit together.
+    """
+    values = config.to_dict()
+    train = values["train"]
+    epochs = train.pop("epochs", None)
+    if None in train.values():
+        epoch = images // train["batch_size"]
+        if not epoch:
+            raise UserError(
+                f"train.batch_size={train['batch_size']}, but the data set has {images} images to "
+                "train on: an epoch would have no step"
+            )
+        if train["steps"] is None:
+            if epochs is None:
+                raise UserError("the config has neither train.steps nor train.epochs")
+            train["steps"] = epochs * epoch
+        lengths = {
+            "steps_per_checkpoint": min(epoch, train["steps"]),
+            "decay_start": train["steps"],
+            "decay_steps": epoch,
+            "adam_restart_steps": epoch,
+        }
+        train |= {name: n for name, n in lengths.items() if name in train and train[name] is None}
+    resolved = ConfigDict(values).lock()
+    _check_training(resolved.train)
+    return resolved
+
+
+def check(config: ConfigDict, replicas: int = 1, deterministic: bool = True) -> None:
     """Checks a whole config, before data or weights are read.
 
     Args:
-        config: Of a DAMSM or of a GAN, which has a section `generator`.
-        replicas: How many train together.
+        config: The config of a DAMSM, or of a GAN, which has a section `generator`; numbers that
+            `in_steps` has yet to fill in are None.
+        replicas: Number of replicas that train together.
+        deterministic: Whether equal runs must end with equal weights, bit for bit.
 
     Raises:
-        UserError: A value is out of its range, or two do not fit together.
+        UserError: A value is out of its range, or two values do not fit together.
     """
     options = gan_options(config) if "generator" in config else None
     try:
@@ -109,13 +158,19 @@ def check(config: ConfigDict, replicas: int = 1) -> None:
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise UserError(f"the config does not fit: {str(error).splitlines()[0]}") from error
     _check_training(config.train)
+    _check_trunk(config)
     if config.data.max_words < 1:
         raise UserError(f"data.max_words={config.data.max_words} must be at least 1")
     _check_replicas(config.train, options, replicas)
+    if config.train.jit_compile and deterministic:
+        raise UserError(
+            "train.jit_compile=True does nothing where runs are deterministic: Keras then compiles "
+            "no step. Train with deterministic=False, or without jit_compile"
+        )
 
 
 def _check_networks(config):
-    """Makes the networks without their weights, which tells what they do not know."""
+    """Makes the networks without their weights, because they raise errors for invalid options."""
     TextEncoder(2, **config.text_encoder)
     if config.image_encoder.kind not in KINDS:
         raise ValueError(
@@ -134,18 +189,20 @@ def _check_networks(config):
 
 
 def _check_training(train):
-    least = {"batch_size": 2, "steps": 1, "steps_per_checkpoint": 1}
-    least |= {"steps_per_execution": 1, "checkpoints_per_sample": 1}
-    for name in train:
-        if train[name] < least.get(name, train[name]):
-            raise UserError(f"train.{name}={train[name]} must be at least {least[name]}")
-        if name.endswith("learning_rate") and not train[name] >= 0:
-            raise UserError(f"train.{name}={train[name]} must be at least 0")
+    least = {"batch_size": 2, "epochs": 1, "steps": 1, "steps_per_checkpoint": 1}
+    least |= {"steps_per_execution": 1, "checkpoints_per_sample": 1, "adam_restart_steps": 0}
+    for name, value in train.items():
+        if value is None:
+            continue
+        if value < least.get(name, value):
+            raise UserError(f"train.{name}={value} must be at least {least[name]}")
+        if name.endswith("learning_rate") and not value >= 0:
+            raise UserError(f"train.{name}={value} must be at least 0")
     for part, whole in (
         ("steps_per_checkpoint", "steps"),
         ("steps_per_execution", "steps_per_checkpoint"),
     ):
-        if train[whole] % train[part]:
+        if None not in (train[whole], train[part]) and train[whole] % train[part]:
             raise UserError(
                 f"train.{whole}={train[whole]} is no multiple of train.{part}={train[part]}"
             )
@@ -153,13 +210,30 @@ def _check_training(train):
         raise UserError(f"train.precision={train.precision} must be one of {', '.join(PRECISIONS)}")
 
 
+def _check_trunk(config):
+    statistics = config.train.get("trunk_statistics", STATISTICS[0])
+    if statistics not in STATISTICS:
+        raise UserError(
+            f"train.trunk_statistics={statistics} must be one of {', '.join(STATISTICS)}"
+        )
+    if statistics == "running" and config.image_encoder.kind != "inception_v3":
+        raise UserError(
+            "train.trunk_statistics=running keeps Inception v3's own statistics, but "
+            f"image_encoder.kind={config.image_encoder.kind} starts without any"
+        )
+
+
 def _check_replicas(train, options, replicas):
     # Captions are compared with those of the batch's other pictures.
     if train.batch_size < 2 * replicas:
         raise UserError(f"train.batch_size={train.batch_size} must be at least {2 * replicas}")
     if train.batch_size % replicas:
+        below = train.batch_size // replicas * replicas
+        fitting = [size for size in (below, below + replicas) if size >= 2 * replicas]
         raise UserError(
-            f"train.batch_size={train.batch_size} is no multiple of {replicas} replicas"
+            f"train.batch_size={train.batch_size} is no multiple of {replicas} replicas: "
+            f"{' and '.join(map(str, fitting))} are the nearest that fit. The learning rates stay "
+            "as they are, whatever the batch size"
         )
     if replicas == 1:
         return
@@ -172,7 +246,7 @@ def _check_replicas(train, options, replicas):
     one_only = {
         "steps_per_execution": train.steps_per_execution > 1,
         "precision": train.precision == "mixed_float16",
-        "jit_compile": train.jit_compile and not tf.config.list_physical_devices("GPU"),
+        "jit_compile": train.jit_compile,
     }
     for name in (name for name, wanted in one_only.items() if wanted):
         raise UserError(f"train.{name}={train[name]} does not work with {replicas} replicas")

@@ -1,8 +1,8 @@
-"""Some captions of a batch are drawn a second time, to pull images of one caption apart."""
+"""Draws some captions of a batch a second time, to pull images of one caption apart."""
 
 import tensorflow as tf
 
-EVERY = 4  # One caption of so many is drawn twice.
+EVERY = 4  # One in this many captions is drawn twice.
 
 
 def append(rows: tf.Tensor, again: tf.Tensor) -> tf.Tensor:
@@ -11,5 +11,5 @@ def append(rows: tf.Tensor, again: tf.Tensor) -> tf.Tensor:
 
 
 def pairs(rows: tf.Tensor, batch_size: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Of appended rows those that were drawn twice: their first and their second form."""
+    """The rows that were drawn twice, among appended ones: their first and second forms."""
     return rows[:batch_size:EVERY], rows[batch_size:]

@@ -1,4 +1,4 @@
-"""A training run: its folder, its data, its way through the steps, and how it resumes."""
+"""A training run: its folder, its data, its steps, and how it resumes."""
 
 import contextlib
 import dataclasses
@@ -40,24 +40,26 @@ class Run:
     Attributes:
         config: Its resolved config, checked.
         workdir: Its folder.
-        split: What it trains on.
-        profile: First and last step to trace, counted from 1 where this process begins, or None.
+        split: The split that it trains on.
+        profile: First and last step to trace, counted from 1 at the start of this process, or None.
+        deterministic: Whether equal runs, resumed or not, must end with equal weights, bit for bit.
     """
 
     config: ConfigDict
     workdir: Path
     split: Split
     profile: Sequence[str] | None = None
+    deterministic: bool = True
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Makes the folder, or checks that it holds this very run; seeds the initial weights.
+        """Makes the folder, or checks that it holds this same run; seeds the initial weights.
 
         No other process can train in the folder meanwhile.
 
         Raises:
-            UserError: The folder holds a run of another config, one that trains right now, or
-                cannot be made.
+            UserError: The folder holds a run of another config or one that trains right now, or the
+                folder cannot be made.
         """
         try:
             self.workdir.mkdir(parents=True, exist_ok=True)
@@ -66,14 +68,15 @@ class Run:
         path = self.workdir / model_directory.CONFIG
         if path.exists():
             before = _in_todays_sections(model_directory.read_config(path).to_dict())
-            changed = differences(before, self.config.to_dict()) - {"train.steps"}
-            if changed:
+            now = self.config.to_dict()
+            if changed := differences(before, now) - _lengths(before["train"], now["train"]):
                 raise UserError(
                     f"{self.workdir} holds a run of another config (it differs in "
                     f"{', '.join(sorted(changed))}); choose another folder"
                 )
         keras.utils.set_random_seed(self.config.seed)
-        tf.config.experimental.enable_op_determinism()
+        if self.deterministic:
+            tf.config.experimental.enable_op_determinism()
         with contextlib.ExitStack() as stack:
             if replicas.is_first_worker():
                 stack.enter_context(locked(self.workdir, self.workdir))
@@ -85,12 +88,12 @@ class Run:
         export: Callable[[int], None],
         make_watchers: Callable[[Board], Sequence[Watcher]],
     ) -> None:
-        """Trains to `config.train.steps`, going on from the last checkpoint.
+        """Trains up to `config.train.steps`, resuming from the last checkpoint.
 
         Args:
-            trainer: Compiled.
+            trainer: The compiled model.
             export: Called with the step after each checkpoint; writes the model directory.
-            make_watchers: Makes what looks at the model at the end of intervals.
+            make_watchers: Makes the watchers of the run.
 
         Raises:
             UserError: A figure became NaN, the disk is full, there are no such steps to trace, or
@@ -106,6 +109,7 @@ class Run:
             with writing(self.workdir):
                 path = self.workdir / model_directory.CONFIG
                 model_directory.write_config(path, self.config)
+        print(f"{self.workdir}: training on {replicas.description()}")
         if start:
             print(f"{self.workdir}: going on from step {start}")
         if start >= train.steps:
@@ -135,7 +139,7 @@ class Run:
             raise SystemExit(128 + stop.received)
 
     def _first_workers(self, trainer, start, progress, make_watchers, save):
-        """The callbacks that write and show; the first worker alone has them."""
+        """The callbacks that write and show; only the first worker has them."""
         board = Board(self.workdir)
         board.hparams(self.config.to_dict())
         finite = StopWhenNotFinite(start, self.workdir)
@@ -150,11 +154,11 @@ class Run:
         return [TrainingProgress(progress, start, trainer.shown), finite, interval_end]
 
     def _fit(self, trainer, step, callbacks):
-        """Calls Keras' `fit`, an interval an epoch."""
+        """Calls Keras' `fit` with one interval per epoch."""
         train = self.config.train
         interval = train.steps_per_checkpoint
         while step < train.steps:
-            # A run that a signal stopped within an interval first does the rest of that one.
+            # A run that a signal stopped inside an interval first does the rest of that interval.
             rest = interval - step % interval
             epoch = step // interval
             epochs = train.steps // interval if rest == interval else epoch + 1
@@ -173,7 +177,7 @@ class Run:
             step = epochs * interval
 
     def _batches(self, image_sizes, step):
-        """The training batches from a step on, each replica's part of them under a strategy."""
+        """The training batches from a step on; under a strategy, each replica's part of them."""
         train, data, strategy = self.config.train, self.config.data, tf.distribute.get_strategy()
         worker, workers = replicas.worker()
         rows = train.batch_size // workers
@@ -196,7 +200,7 @@ class Run:
         return strategy.distribute_datasets_from_function(of_worker)
 
     def _agree(self, step):
-        """Ends all workers unless they have restored the same step."""
+        """Raises a `UserError` on all workers unless they have restored the same step."""
         first_workers_step = replicas.first_workers(step)
         if replicas.any_worker(step != first_workers_step):
             raise UserError(
@@ -207,16 +211,16 @@ class Run:
 
     @contextlib.contextmanager
     def _together(self):
-        """Names what is wrong where another worker is gone."""
+        """Explains the error that TensorFlow raises when another worker has ended."""
         try:
             yield
         except tf.errors.OpError as error:
             if replicas.worker()[1] == 1:
                 raise
             raise UserError(
-                f"{self.workdir}: the workers no longer train together, the one that ended first "
-                f"says why ({error.message.splitlines()[0]}); once all are started again they go "
-                "on from the last checkpoint"
+                f"{self.workdir}: the workers no longer train together; the one that ended first "
+                f"says why ({error.message.splitlines()[0]}); start all of them again to resume "
+                "from the last checkpoint"
             ) from error
 
     def _steps_to_trace(self, left):
@@ -235,8 +239,23 @@ class Run:
 
 
 def _in_todays_sections(config):
-    """A run's config with the GAN's options in `loss`, where they were in `train` at first."""
-    if "generator" in config and "loss" not in config:
+    """Turns an older run's config into the form that a run writes today.
+
+    Older runs have the GAN's options in `train`. Before there were options for them, the statistics
+    of DAMSM's pretrained trunk were fixed, and its Adam did not restart after an epoch.
+    """
+    train = config["train"]
+    if "generator" not in config:
+        pretrained = config["image_encoder"]["kind"] == "inception_v3"
+        train.setdefault("trunk_statistics", "running" if pretrained else "batch")
+        train.setdefault("adam_restart_steps", 0)
+    elif "loss" not in config:
         names = [field.name for field in dataclasses.fields(GanOptions)]
-        config["loss"] = {name: config["train"].pop(name) for name in names}
+        config["loss"] = {name: train.pop(name) for name in names if name in train}
     return config
+
+
+def _lengths(*sections):
+    """Names of the values that follow from a run's length, which may change between calls."""
+    never_decays = all(train.get("decay_start") == train["steps"] for train in sections)
+    return {"train.steps"} | ({"train.decay_start"} if never_decays else set())

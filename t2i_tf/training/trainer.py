@@ -1,4 +1,4 @@
-"""What the two trained models share: their state, and running means of what a step reports."""
+"""The base of the two trained models: their state, and running means of a step's figures."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from t2i_tf.training.machinery.keras_internals import BuiltModel
 class Trainer(BuiltModel):
     """A model with its own `train_step`, trained by `fit` under any strategy.
 
-    It is created, its networks are built, and `compile` is called within the strategy's scope.
+    Create it, build its networks and call `compile` inside the strategy's scope.
     """
 
     def __init__(self, **kwargs):
@@ -32,7 +32,7 @@ class Trainer(BuiltModel):
         for name, value in figures.items():
             self.averages[name].update_state(value)
         means = {name: self.averages[name].result() for name in figures}
-        if replicas.worker()[1] > 1:  # `fit` concatenates the workers' logs: scalars do not fit.
+        if replicas.worker()[1] > 1:  # `fit` concatenates the workers' logs, so no scalars.
             means = {name: tf.reshape(mean, [1]) for name, mean in means.items()}
         return means
 

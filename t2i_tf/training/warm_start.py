@@ -1,4 +1,4 @@
-"""What a new run takes over: the encoders of a DAMSM, and maybe a GAN to start from."""
+"""Starts a new run from the encoders of a DAMSM and, optionally, from a trained GAN."""
 
 import inspect
 from pathlib import Path
@@ -13,7 +13,7 @@ from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator
 from t2i_tf.training.attngan import AttnGAN
 
-# Where a trunk came from and how it was shown pictures: as it was trained, so it is used.
+# A trunk's origin and its way to resize images: a GAN keeps to what its DAMSM's config says.
 _DAMSM_DECIDES = ("weights", "align_corners")
 
 
@@ -26,7 +26,7 @@ def with_encoders(
     """The config of a run that uses a DAMSM: the DAMSM decides how pictures reach its encoder.
 
     Args:
-        directory: Where the DAMSM came from.
+        directory: The DAMSM's directory, for messages.
         damsm: The DAMSM.
         config: The run's.
         vocabulary: The run's.
@@ -56,7 +56,7 @@ def starting_point(
 ) -> Path | None:
     """The model directory whose GAN a new run starts from.
 
-    A run that has a checkpoint goes on from there instead, and says so.
+    A run that has a checkpoint resumes from it instead, and says so.
 
     Args:
         directory: The model directory, a run's `--workdir`, or None.
@@ -65,7 +65,7 @@ def starting_point(
         workdir: The new run's folder.
 
     Returns:
-        The model directory; None where there is none to start from.
+        The model directory; None if the run does not start from one.
 
     Raises:
         UserError: The directory has no generator, or one of other sizes or another vocabulary.
@@ -96,7 +96,7 @@ def starting_point(
 
 
 def start_from(directory: Path, model: AttnGAN) -> None:
-    """Gives a model the generator, and the discriminators if any, of a `starting_point`."""
+    """Copies the generator, and the discriminators if any, of a `starting_point` into a model."""
     model_directory.load_weights(model.generator, directory)
     model.ema_generator.set_weights(model.generator.get_weights())
     if _has_discriminators(directory):
@@ -109,7 +109,7 @@ def _has_discriminators(directory):
 
 
 def _differences(name, network_class, source, config):
-    """The options of a network that the two configs give other values; older ones lack some."""
+    """The options of a network that differ between the configs; older configs lack some."""
     defaults, theirs = inspect.signature(network_class).parameters, source.get(name, {})
     for option, ours in config[name].items():
         value = theirs.get(option, defaults[option].default)

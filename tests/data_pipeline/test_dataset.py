@@ -132,7 +132,7 @@ def test_pyramid_is_the_same_inside_tf_data(rng):
 
 
 def test_images_larger_than_stored_are_refused(data_dir):
-    with pytest.raises(UserError, match="stores 40 px; build it with --image_size=64"):
+    with pytest.raises(UserError, match="stores 40 px; build it for 64 px"):
         batches(data_dir, 1, image_sizes=(64,))
 
 

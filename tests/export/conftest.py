@@ -1,4 +1,4 @@
-"""What the tests of several exports share."""
+"""Fixtures that the tests of several exports share."""
 
 import pytest
 

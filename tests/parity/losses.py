@@ -104,12 +104,9 @@ def damsm_losses_case(classes):
     ids = fixture["in/class_ids"] if classes == "class" else np.arange(len(mask))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(inputs)
-        values = losses.damsm_losses(
-            (inputs["words_emb"], inputs["sent_emb"], mask),
-            (inputs["img_features"], inputs["cnn_code"]),
-            ids,
-            gammas,
-        )
+        captions = inputs["words_emb"], inputs["sent_emb"], mask
+        images = inputs["img_features"], inputs["cnn_code"]
+        values = losses.damsm_losses(losses.damsm_scores(*captions, *images, gammas), ids)
         pairs = {
             kind: [values[f"{kind}_image_to_text"], values[f"{kind}_text_to_image"]]
             for kind in ("word", "sentence")

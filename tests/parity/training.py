@@ -8,9 +8,11 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from configs import cub_attngan2
 from t2i_tf.networks import build
 from t2i_tf.published.weights import assign_discriminator, assign_generator
 from t2i_tf.training.attngan import AttnGAN
+from t2i_tf.training.options import GanOptions
 from tests.parity.fixture import channels_last, load
 from tests.parity.networks import discriminator, generator, pictures
 
@@ -56,16 +58,16 @@ class Texts:
 
 
 class Observed(AttnGAN):
-    """AttnGAN with given random numbers, whose fakes can be looked at."""
+    """AttnGAN with given noise, whose fakes can be looked at."""
 
-    draws, fakes = None, ()
+    noise, fakes = None, ()
 
-    def _random(self, *_):
-        return self.draws
+    def _noise(self, *_):
+        return self.noise
 
-    def _train_discriminators(self, batch, fake_images, captions):
-        self.fakes = fake_images
-        return super()._train_discriminators(batch, fake_images, captions)
+    def train_discriminators(self, fakes, captions, batch):
+        self.fakes = fakes.images
+        return super().train_discriminators(fakes, captions, batch)
 
 
 class RecordingAdam(keras.optimizers.Adam):
@@ -85,9 +87,8 @@ def published_trainer(fixture):
     c = fixture.config
     network, averaged = (generator(fixture, fixture.group("w/G/")) for _ in range(2))
     judges = [discriminator(fixture, 64 * 2**i, fixture.group(f"w/D{i}/")) for i in range(2)]
-    model = Observed(
-        Texts(), keras.layers.Identity(), network, averaged, judges, damsm_weight=c["LAMBDA"]
-    )
+    options = GanOptions(**cub_attngan2.get_config().loss.to_dict() | {"damsm_weight": c["LAMBDA"]})
+    model = Observed(Texts(), keras.layers.Identity(), network, averaged, judges, options)
     # Keras' Adam would round Python's floats to float32.
     optimizers = [
         RecordingAdam(c["lr"], *map(np.float64, c["betas"]), c["adam_eps"]) for _ in range(3)
@@ -103,8 +104,8 @@ def train_step(model, fixture, step):
         return tf.constant(channels_last(fixture[f"in/step{step}/{name}"]))
 
     double = [tf.cast(given(k), "float64") for k in ("words_emb", "sent_emb", "z", "eps")]
-    model.text_encoder.words, model.text_encoder.sentence, *draws = double
-    model.draws = tf.concat(draws, axis=1)
+    model.text_encoder.words, model.text_encoder.sentence, *noise = double
+    model.noise = noise
     real = [pictures(fixture, f"step{step}/real{size}") for size in (64, 128)]
     model.reset_metrics()
     logs = model.train_step(

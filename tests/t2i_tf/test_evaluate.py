@@ -263,7 +263,10 @@ def test_too_few_pictures_for_folds_are_refused(data_dir, small_model, model_dir
 def test_models_without_image_encoder_are_told_what_to_leave_out(model_dir, tmp_path):
     copy = shutil.copytree(model_dir, tmp_path / "copy")
     (copy / "image_encoder.weights.h5").unlink()
-    with pytest.raises(UserError, match="has no image encoder.*r_precision and the network damsm need: leave them out"):
+    with pytest.raises(
+        UserError,
+        match="has no image encoder.*r_precision and the network damsm need: leave them out",
+    ):
         protocol.Judge.load("own DAMSM", copy)
     with pytest.raises(UserError, match="is no model directory"):
         protocol.Judge.load("independent DAMSM", tmp_path)

@@ -13,10 +13,10 @@ import tensorflow as tf
 from configs import cub_attngan2
 from data_pipeline.support.errors import UserError
 from data_pipeline.vocabulary import Vocabulary
-from export.saved_model import export as saved_model
+from export import saved_model
 from t2i_tf import import_reference
-from t2i_tf.generate import draw
 from t2i_tf.models import captions, model_directory
+from t2i_tf.models.text_to_image import TextToImage
 from t2i_tf.networks import image_encoder
 from t2i_tf.published import sizes as reference_sizes
 from t2i_tf.training import warm_start
@@ -67,7 +67,7 @@ def imported(published, tmp_path_factory):
 
 def pictures(model):
     tokens = captions.encode(CAPTIONS, model.vocabulary, 18).tokens
-    return np.stack([picture for picture, _ in draw(model, tokens, np.array([3, 4]))])
+    return np.stack([picture for picture, _ in TextToImage(model).draw(tokens, np.array([3, 4]))])
 
 
 def given_directly(text, network):
@@ -236,14 +236,17 @@ def test_a_run_takes_the_encoders_as_they_were_trained(import_damsm):
     np.testing.assert_array_equal(damsm.image_encoder.code.kernel, expected)
     config = cub_attngan2.get_config()
     config.text_encoder.update(units=32, embedding_dim=24)
-    warm_start.adopt_encoders("x", damsm, config, Vocabulary(WORDS))
-    assert config.image_encoder.align_corners is True
-    assert config.image_encoder.weights == "image_encoder.pth"
-    with pytest.raises(UserError, match="another vocabulary"):
-        warm_start.adopt_encoders("x", damsm, config, Vocabulary(WORDS[:-1]))
+    before = config.to_dict()
+    adopted = warm_start.with_encoders("x", damsm, config, Vocabulary(WORDS))
+    assert adopted.image_encoder.align_corners is True
+    assert adopted.image_encoder.weights == "image_encoder.pth"
+    assert config.to_dict() == before
+    assert adopted.to_dict() == before | {"image_encoder": adopted.image_encoder.to_dict()}
+    with pytest.raises(UserError, match="the DAMSM x was trained with another vocabulary"):
+        warm_start.with_encoders("x", damsm, config, Vocabulary(WORDS[:-1]))
     config.text_encoder.units = 64
-    with pytest.raises(UserError, match="--damsm=x has text_encoder=.*'units': 32.*'units': 64"):
-        warm_start.adopt_encoders("x", damsm, config, Vocabulary(WORDS))
+    with pytest.raises(UserError, match="the DAMSM x has text_encoder=.*'units': 32.*'units': 64"):
+        warm_start.with_encoders("x", damsm, config, Vocabulary(WORDS))
 
 
 def test_everything_wrong_is_named_at_once(published, tmp_path):
@@ -269,12 +272,12 @@ def test_everything_wrong_is_named_at_once(published, tmp_path):
     for expected in (
         r"^5 problems, nothing was written:",
         r"text_encoder_lstm.pth: knows 60 words \(encoder.weight\), the vocabulary has 50",
-        r"--generator=.*broken.pth: the weights do not fit the generator:",
+        r"generator .*broken.pth: the weights do not fit the generator:",
         r"missing: h_net2.att.conv_context.weight",
         r"unknown: extra",
-        r"--discriminators=.*generator_dcgan.pth: expected a discriminator \(D_NET\), found a gen",
-        r"--discriminators differ: filters=4, unconditional=True in .*128.pth, filters=4, uncondit",
-        r"--discriminators judge images of \[128, 64\] px.*broken.pth draws \[64, 128, 256\]",
+        r"discriminator .*generator_dcgan.pth: expected a discriminator \(D_NET\), found a gen",
+        r"the discriminators differ: filters=4, unconditional=True in .*128.pth, filters=4, unc",
+        r"the discriminators take images of \[128, 64\] px.*broken.pth draws \[64, 128, 256\]",
     ):
         assert re.search(expected, message), f"{expected}\n{message}"
     assert not (tmp_path / "model").exists()
@@ -331,12 +334,12 @@ def test_flags_that_mean_nothing_are_refused(published, tmp_path):
         (
             "text_encoder",
             "generator_b3",
-            r"^--text_encoder=.*: expected a text encoder \(RNN_ENCODER\), found a generator",
+            r"^text_encoder .*: expected a text encoder \(RNN_ENCODER\), found a generator",
         ),
         (
             "generator",
             "text_encoder_lstm",
-            r"^--generator=.*: expected a generator \(G_NET or G_DCGAN\), found a text encoder",
+            r"^generator .*: expected a generator \(G_NET or G_DCGAN\), found a text encoder",
         ),
     ],
 )
@@ -391,7 +394,7 @@ def test_encoders_of_other_lengths_and_kinds_are_named(published, tmp_path):
         "rnn.weight_hh_l0": torch.zeros(32, 8),
     }
     arguments = published / "generator_b3.pth", published / "captions.pickle"
-    message = "codes differ in length: 16 in --text_encoder=.*x.pth, 32 in --generator=.*b3.pth"
+    message = "codes differ in length: 16 in text_encoder .*x.pth, 32 in generator .*b3.pth"
     with pytest.raises(UserError, match=message):
         import_files(tmp_path / "model", save(state, tmp_path / "x.pth"), *arguments)
     state["rnn.weight_hh_l0"] = torch.zeros(40, 8)
@@ -428,10 +431,10 @@ def test_all_files_that_cannot_be_read_are_named_and_nothing_runs(published, tmp
         lines,
         (
             "^4 problems, nothing was written:$",
-            "--text_encoder=.*zip.pth: refused, for it wants exec; ",
-            "--generator=.*old.pth: refused, for it wants exec; ",
-            "--discriminators=.*none.pth: cannot be read: No such file",
-            r"--captions: .*captions.pickle: refused, for this pickle wants \w+\.exec; ",
+            "text_encoder .*zip.pth: refused, for it wants exec; ",
+            "generator .*old.pth: refused, for it wants exec; ",
+            "discriminator .*none.pth: cannot be read: No such file",
+            r"captions: .*captions.pickle: refused, for this pickle wants \w+\.exec; ",
         ),
         strict=True,
     ):

@@ -1,4 +1,4 @@
-"""What a run leaves behind and shows while it trains; nothing here changes what is trained."""
+"""Callbacks that write and show a run while it trains; none of them changes what is trained."""
 
 from t2i_tf.training.callbacks.base import Watcher
 from t2i_tf.training.callbacks.board import Board

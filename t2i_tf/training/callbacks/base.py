@@ -1,4 +1,4 @@
-"""What the callbacks share: the step, and what they say where they cannot write."""
+"""The base of the callbacks: the step, and the error when they cannot write."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ class StepCallback(keras.callbacks.Callback):
         start: Steps that the run had done before.
 
     Attributes:
-        step: Steps that it has done now.
+        step: Steps that the run has done so far.
     """
 
     def __init__(self, start: int):
@@ -42,23 +42,23 @@ class Watcher:
         self.every = every
 
     def look(self, step: int) -> dict[str, float]:
-        """Looks after `step` steps; returns what it has measured, by name."""
+        """Looks after `step` steps; returns its figures by name."""
         raise NotImplementedError
 
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike) -> Iterator[None]:
-    """Tells in one line why `path` could not be written, a full disk most often.
+    """Turns a failed write to `path`, most often due to a full disk, into a one-line error.
 
     Raises:
-        UserError: What was done within failed to write.
+        UserError: A write inside failed.
     """
     try:
         yield
     except (OSError, RuntimeError, tf.errors.OpError) as error:  # HDF5 raises RuntimeError, too.
         raise UserError(
-            f"{path} cannot be written: {_reason(error)}; a checkpoint saved before is whole, and "
-            "the same command goes on from it once this is mended"
+            f"{path} cannot be written: {_reason(error)}; the last saved checkpoint is whole, and "
+            "the same command resumes from it once this is fixed"
         ) from error
 
 

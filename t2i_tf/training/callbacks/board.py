@@ -1,4 +1,4 @@
-"""TensorBoard's view of a run."""
+"""Writes TensorBoard's view of a run."""
 
 import functools
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ from tensorboard.plugins.hparams import api as hparams_api
 class Board:
     """Writes a run's TensorBoard events.
 
-    All callbacks of a run share one, since TensorBoard may follow a folder's newest event file
-    only. The file is made by the first write, so that workers that write nothing leave none.
+    All callbacks of a run share one board, since TensorBoard may follow only the newest event file
+    of a folder. The first write makes the file, so workers that write nothing leave no file.
 
     Args:
         workdir: The run's folder.

@@ -1,4 +1,4 @@
-"""The fixed examples that are looked at again and again while a model trains."""
+"""The fixed examples that the watchers use throughout a training."""
 
 import dataclasses
 
@@ -14,8 +14,8 @@ class Examples:
     Attributes:
         tokens: The first captions' token ids, int32 `[N, T]`, 0 after the last word.
         words: The words behind them.
-        classes: Names of the classes.
-        images: The real pictures, float32 `[N, S, S, 3]` in [-1, 1].
+        classes: Names of the examples' classes.
+        images: The real images, float32 `[N, S, S, 3]` in [-1, 1].
     """
 
     tokens: np.ndarray
@@ -25,7 +25,7 @@ class Examples:
 
     @classmethod
     def first(cls, split: Split, count: int, image_size: int, max_words: int) -> "Examples":
-        """The first `count` examples, or all where there are fewer, see `Split.eval_batches`."""
+        """The first `count` examples, or all if there are fewer, see `Split.eval_batches`."""
         batches = split.eval_batches(
             batch_size=min(count, len(split)), image_sizes=[image_size], max_words=max_words
         )

@@ -1,4 +1,4 @@
-"""Notices how a GAN's training fails: figures that are no numbers, a discriminator that wins."""
+"""Notices failures of a GAN's training: figures that are not finite, a discriminator that wins."""
 
 import math
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from t2i_tf.training.callbacks.base import StepCallback
 from t2i_tf.training.callbacks.board import Board
 
 NAMED = 3  # figures that a message names
-# The tiny preset's discriminators come to 0.85 at most. With BatchNorm and a generator that learns
-# thirty times slower, both accuracies stay above 0.98 for intervals on end, and g_loss doubles.
+# The tiny preset's discriminators reach 0.85 at most. With BatchNorm and a generator that learns
+# thirty times slower, both accuracies stay above 0.98 for many intervals, and g_loss doubles.
 WINS, RECOVERS, PATIENCE = 0.98, 0.95, 3
 ADVICE = (
-    "the generator learns little from a discriminator without doubts. Try a lower "
+    "the generator learns little from a discriminator that is never in doubt. Try a lower "
     "train.discriminator_learning_rate, loss.generator_steps=2, discriminator.norm=spectral, or, "
     "with few pictures, loss.diffaugment"
 )
@@ -24,7 +24,7 @@ ADVICE = (
 class StopWhenNotFinite(StepCallback):
     """Stops the run at the first step after which a figure is NaN or infinite.
 
-    Means over an interval keep a NaN, so none is missed where several steps are one execution.
+    A NaN stays in an interval's means, so none is missed if several steps are one execution.
 
     Args:
         start: Steps that the run had done before.
@@ -42,7 +42,7 @@ class StopWhenNotFinite(StepCallback):
         self._check(logs, before + 1)
 
     def check(self, step: int, figures: Mapping[str, float]) -> dict[str, float]:
-        """The check at an interval's end: some figures, such as norms, are only known then.
+        """Checks an interval's figures at its end, since some, such as norms, are only known then.
 
         Raises:
             UserError: A figure is not finite.
@@ -66,18 +66,18 @@ class StopWhenNotFinite(StepCallback):
             else "no checkpoint was saved yet"
         )
         raise UserError(
-            f"{self.workdir}: {names} at {steps}; {left}. The same command would come to the same "
+            f"{self.workdir}: {names} at {steps}; {left}. The same command would fail at the same "
             "step: lower the learning rates, or train in float32 if it was not (BUILD.md, 'When a "
             "run goes wrong')"
         )
 
 
 class DiscriminatorWatch:
-    """Warns when a discriminator wins, once until it no longer does.
+    """Warns once when a discriminator wins, and again only after it had stopped winning.
 
-    It wins when it has told real from generated images almost without a mistake for some intervals
-    on end. The log and TensorBoard's text tab say so, and `health_discriminators_winning` counts
-    the stages.
+    A discriminator wins when it has told real from generated images almost without a mistake for
+    several intervals in a row. The log and TensorBoard's text tab say so, and
+    `health_discriminators_winning` counts the stages.
 
     Args:
         board: The run's `Board`.

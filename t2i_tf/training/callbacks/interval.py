@@ -1,4 +1,4 @@
-"""What happens at the end of an interval, phase by phase."""
+"""Ends an interval, phase by phase."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +17,11 @@ class IntervalEnd(StepCallback):
     - Report: writes the figures.
     - Save: writes the checkpoint and the model directory.
 
-    Where the run is to stop, Keras' `fit` then returns.
+    If a stop was requested, Keras' `fit` then returns.
 
     Args:
         start: Steps that the run had done before.
-        batch_size: Images a step.
+        batch_size: Images per step.
         watchers: In the order in which they look.
         checks: Called with the step and the figures so far; return figures to add.
         report: Called with the step and all figures.

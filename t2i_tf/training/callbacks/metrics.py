@@ -1,4 +1,4 @@
-"""Numbers: the progress bar, `metrics.jsonl`, TensorBoard's scalars, scores and profiles."""
+"""Figures: the progress bar, `metrics.jsonl`, TensorBoard's scalars, scores and profiles."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from t2i_tf.training.callbacks.base import StepCallback, Watcher, writing
 from t2i_tf.training.callbacks.board import Board
 from t2i_tf.training.callbacks.interval import RATE, SECONDS
 
-# TensorBoard's groups by the beginning of a name: `d_loss_0` is `discriminator/loss_0` there.
+# TensorBoard's groups by the prefix of a name: `d_loss_0` is `discriminator/loss_0` there.
 GROUPS = {"d_": "discriminator", "g_": "generator", "score_": "scores", "health_": "health"}
 
 
@@ -41,13 +41,13 @@ class TrainingProgress(StepCallback):
 class MetricsWriter:
     """Writes the figures of each interval to `metrics.jsonl` and TensorBoard.
 
-    An interval's means are those of the steps since the entry before; a run that was told to stop
-    leaves an entry of the part that it had done. TensorBoard has the same numbers, in groups.
+    An interval's means are over the steps since the entry before; a run that was stopped leaves an
+    entry for the part of the interval that it did. TensorBoard has the same figures, in groups.
 
     Args:
         board: The run's `Board`; `metrics.jsonl` lies beside its events.
         start: Steps that the run had done before; later entries of an interrupted run are dropped.
-        group: TensorBoard's group of figures whose names tell none.
+        group: TensorBoard's group for figures whose names have no prefix of `GROUPS`.
     """
 
     def __init__(self, board: Board, start: int, group: str):
@@ -94,7 +94,7 @@ class ScoreWatcher(Watcher):
     """Scores a small sample.
 
     Args:
-        scores: Measures the model as it is; returns figures by name.
+        scores: Measures the current model; returns figures by name.
         every: Intervals between two measurements.
     """
 
@@ -111,7 +111,7 @@ class Profile(StepCallback):
 
     Args:
         workdir: The run's folder.
-        first: First traced step, counted from 1 where this process began.
+        first: First traced step, counted from 1 at the start of this process.
         last: Last traced step.
     """
 

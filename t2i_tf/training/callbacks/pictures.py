@@ -23,14 +23,15 @@ TILE, COLUMNS = 128, 7  # of an attention strip, which fits TensorBoard's width 
 class SampleGrid(Watcher):
     """Draws fixed captions with fixed seeds.
 
-    Each stage's pictures are a grid of a caption a row, the last stage's also a file in `samples/`
-    of the run's folder. Below, for the first captions, what each attention stage looks at.
+    TensorBoard gets a grid of each stage's pictures, one row per caption; the last stage's grid is
+    also a file in `samples/` of the run's folder. For the first captions, TensorBoard also gets
+    what each attention stage looks at.
 
     Args:
         board: The run's `Board`.
-        model: Draws, by the averaged generator.
+        model: Draws, with the averaged generator.
         examples: The captions.
-        seeds: How many seeds a caption.
+        seeds: Number of seeds per caption.
         every: Intervals between two grids.
     """
 
@@ -124,9 +125,9 @@ def attention_sheet(
     """Strips of several pictures, one below the other.
 
     Args:
-        images: uint8 `[N, H, W, 3]`; larger ones are shown at `TILE` pixels a side.
+        images: uint8 `[N, H, W, 3]`; larger ones are shown at `TILE` pixels per side.
         maps: `[N, h, w, T]`.
-        words: For each picture its caption's words.
+        words: The words of each picture's caption.
 
     Returns:
         uint8 `[height, width, 3]`.

@@ -1,4 +1,4 @@
-"""TensorBoard's embedding projector: captions and pictures as points of DAMSM's space."""
+"""TensorBoard's embedding projector: captions and pictures as points in DAMSM's space."""
 
 import textwrap
 
@@ -23,8 +23,8 @@ PAPER, INK = (255, 244, 200), (40, 40, 40)
 class Projector(Watcher):
     """Puts captions, their pictures and, in a GAN, drawn pictures into TensorBoard's projector.
 
-    Points are unit vectors, so that their distances agree with the cosine that DAMSM learns. The
-    files in `projector/` of the run's folder always hold the last projection.
+    Points are unit vectors, so their distances agree with the cosine that DAMSM learns. The files
+    in `projector/` of the run's folder always hold the last projection.
 
     Args:
         board: The run's `Board`.
@@ -106,7 +106,7 @@ def _thumbnail(image):
 
 
 def _tile(text):
-    """A caption as a picture; what does not fit is cut."""
+    """A caption as a picture; text that does not fit is cut."""
     tile = Image.new("RGB", (THUMBNAIL, THUMBNAIL), PAPER)
     lines = textwrap.wrap(text, 12)[:6]
     font = ImageFont.load_default(9)

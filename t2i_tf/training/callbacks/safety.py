@@ -7,17 +7,17 @@ from t2i_tf.training.callbacks.base import StepCallback
 
 
 class StopOnSignal(StepCallback):
-    """At SIGTERM or Ctrl-C ends the interval with the running step.
+    """Ends the interval with the running step at SIGTERM or Ctrl-C.
 
-    The interval then ends as every other does, so the step is saved. Where several workers train,
-    all stop at the same step, whichever got the signal. A second signal acts at once.
+    The interval then ends as every other does, so the step is saved. If several workers train, all
+    of them stop at the same step, whichever got the signal. A second signal acts at once.
 
     Args:
         start: Steps that the run had done before.
         on_any_worker: Called after each step with whether this worker got a signal; returns
             whether any did.
-        alone: Whether this is the only worker. It need not ask others, so watchers that are about
-            to look are skipped too.
+        alone: Whether this is the only worker. It need not ask others, so it also skips watchers
+            that are about to look.
 
     Attributes:
         received: The signal that stopped the run, or None.

@@ -1,4 +1,4 @@
-"""What there is to see while a model trains: the watchers of each trainer."""
+"""Makes the watchers of each trainer."""
 
 import dataclasses
 
@@ -19,17 +19,17 @@ from t2i_tf.training.callbacks.projector import Projector
 
 CAPTIONS, SEEDS, PROJECTED = 8, 5, 200
 DAMSM_EVERY = 3  # intervals between DAMSM's pictures
-PROJECTION_EVERY = 3  # A projection takes longer: one for every third time of the other pictures.
+PROJECTION_EVERY = 3  # A projection takes longer: made every third time that the others are.
 BATCH_SIZE = 32
 
 
 @dataclasses.dataclass(frozen=True)
 class ScorePlan:
-    """What is scored while a GAN trains.
+    """The plan of the scores while a GAN trains.
 
     Attributes:
         extractor: The network of FID and, where it knows classes, of the Inception Score.
-        images: How many pictures.
+        images: Number of pictures.
         every: Intervals between two scores.
     """
 
@@ -58,7 +58,7 @@ def damsm_watchers(board: Board, trained: ModelDirectory, unseen: Split) -> list
 def gan_watchers(
     board: Board, trained: ModelDirectory, real: RealSet, scores: ScorePlan | None
 ) -> list[Watcher]:
-    """Samples with attention, what DAMSM makes of them, and scores.
+    """Samples with attention, their word regions and projection by DAMSM, and scores.
 
     Args:
         board: The run's `Board`.

@@ -1,1 +1,1 @@
-"""What training runs on: replicas, memory, random numbers, optimizers, checkpoints."""
+"""The machinery of training: replicas, memory, random numbers, optimizers, checkpoints."""

@@ -17,14 +17,17 @@ LIST = "checkpoint"  # TensorFlow's name of the file
 class Checkpointer:
     """Saves and restores all variables of a model's networks and optimizers, and the step.
 
-    The variables go into one flat `tf.train.Checkpoint`: object-based tracking silently skips what
-    lies in Python lists. A checkpoint's files are complete before the list of checkpoints names
-    them, so a run killed while saving restores the one before.
+    The variables go into one flat `tf.train.Checkpoint`: object-based tracking silently skips
+    variables in Python lists. A checkpoint's files are complete before the list of checkpoints
+    names them, so a run killed while saving restores the one before.
 
     Args:
         directory: Folder of the checkpoints.
         owners: Networks and optimizers with distinct names, built.
-        keep: How many checkpoints are kept.
+        keep: Number of checkpoints to keep.
+
+    Raises:
+        ValueError: Two owners have the same name.
     """
 
     def __init__(
@@ -42,14 +45,17 @@ class Checkpointer:
                     raise ValueError(f"two owners are called {owner.name!r}")
                 variables[name] = variable.value
         self._checkpoint = tf.train.Checkpoint(**variables)
-        self._checkpoint.save_counter  # noqa: B018  Its making needs all workers, unlike saving.
+        self._checkpoint.save_counter  # noqa: B018  Creating it needs all workers; saving does not.
         _list_what_is_there(Path(directory))
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(directory), keep)
 
     def restore(self) -> int:
         """Restores the newest readable checkpoint and returns its step, 0 where there is none.
 
-        What a save that was cut short has left behind is cleared away.
+        Files that an interrupted save left behind are removed.
+
+        Raises:
+            OSError: There are checkpoints, but none of them can be restored.
         """
         for leftover in Path(self._manager.directory).glob("*_temp"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -80,10 +86,10 @@ class Checkpointer:
 
 
 def _list_what_is_there(directory):
-    """Lists the checkpoints in a folder anew if their list is lost, as by a power cut."""
+    """Lists a folder's checkpoints anew if their list is lost, for example by a power cut."""
     try:
         listed = tf.train.get_checkpoint_state(str(directory))
-    except ValueError:  # It is empty.
+    except ValueError:  # The list is empty.
         listed = None
     found = {int(path.stem.rpartition("-")[2]): path for path in directory.glob("ckpt-*.index")}
     if found and not listed:

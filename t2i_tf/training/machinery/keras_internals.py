@@ -1,7 +1,7 @@
-"""All uses of what Keras keeps private, in one place.
+"""All uses of Keras' private members, in one place.
 
-Checked against Keras 3.15.1, which requirements.txt pins: read this file again before another
-version, and run its tests.
+They are checked against Keras 3.15.1, which requirements.txt pins. Before using another version,
+read this file again and run its tests.
 """
 
 from collections.abc import Iterable
@@ -22,9 +22,9 @@ class BuiltModel(keras.Model):
 
 
 class ReducedGradientsOptimizer(keras.optimizers.Optimizer):
-    """An optimizer whose gradients are means over the replicas already.
+    """An optimizer for gradients that are already means over the replicas.
 
-    Keras would add the replicas' gradients up.
+    Keras' own optimizers would sum the replicas' gradients.
     """
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
@@ -38,5 +38,5 @@ def adam_moments(optimizer: keras.optimizers.Adam, variable: keras.Variable) -> 
 
 
 def all_layers(network: keras.layers.Layer) -> Iterable[keras.layers.Layer]:
-    """A network's layers, those within layers too."""
+    """All layers of a network, including layers inside layers."""
     return network._flatten_layers()

@@ -8,22 +8,30 @@ from t2i_tf.training.machinery.keras_internals import ReducedGradientsOptimizer,
 
 @keras.saving.register_keras_serializable("t2i_tf")
 class FusedAdam(ReducedGradientsOptimizer, keras.optimizers.Adam):
-    """Keras' Adam by TensorFlow's own operation, where Keras takes ten, each over all weights.
+    """Adam as one TensorFlow operation; Keras' own takes ten operations, each over all weights.
 
-    Under a strategy every replica gives it the same gradients, see `replicas.mean`.
+    Under a strategy, every replica passes the same gradients, see `replicas.mean`.
+
+    Args:
+        learning_rate: A number, or a schedule.
+        restart_every: Steps after which its moments and their bias correction start anew, as in a
+            new optimizer; the learning rate's schedule goes on. None for never.
+        **kwargs: See `keras.optimizers.Adam`.
 
     Raises:
-        ValueError: `amsgrad` is asked for, which the operation lacks.
+        ValueError: `amsgrad` is asked for; the operation lacks it.
     """
 
     def __init__(
         self,
         learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 0.001,
+        restart_every: int | None = None,
         **kwargs,
     ):
         if kwargs.get("amsgrad"):
             raise ValueError("FusedAdam has no amsgrad: use keras.optimizers.Adam")
         super().__init__(learning_rate, **kwargs)
+        self.restart_every = restart_every
 
     def update_step(
         self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
@@ -33,7 +41,12 @@ class FusedAdam(ReducedGradientsOptimizer, keras.optimizers.Adam):
         beta_1, beta_2, epsilon = (
             tf.constant(value, dtype) for value in (self.beta_1, self.beta_2, self.epsilon)
         )
-        step = tf.cast(self.iterations + 1, dtype)
+        done = self.iterations.value
+        if self.restart_every:
+            done %= self.restart_every
+            for moment in (first_moment, second_moment):
+                moment.assign(tf.where(done > 0, moment.value, tf.zeros_like(moment.value)))
+        step = tf.cast(done + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=first_moment.value.handle,
@@ -46,6 +59,9 @@ class FusedAdam(ReducedGradientsOptimizer, keras.optimizers.Adam):
             epsilon=epsilon,
             grad=tf.cast(gradient, dtype),
         )
+
+    def get_config(self):
+        return {**super().get_config(), "restart_every": self.restart_every}
 
 
 @keras.saving.register_keras_serializable("t2i_tf")
@@ -60,7 +76,14 @@ class FlooredSchedule(keras.optimizers.schedules.LearningRateSchedule):
         return keras.ops.maximum(self.schedule(step), self.floor)
 
     def get_config(self):
-        return {"schedule": self.schedule, "floor": self.floor}
+        return {
+            "schedule": keras.saving.serialize_keras_object(self.schedule),
+            "floor": self.floor,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["floor"])
 
 
 @keras.saving.register_keras_serializable("t2i_tf")

@@ -1,7 +1,7 @@
-"""Several devices: which strategy trains, and what its replicas tell each other.
+"""Several devices: the strategy that trains, and the communication between its replicas.
 
-Inside a step the functions here know the step's replica; where there is one replica only they cost
-nothing. Replicas hold consecutive rows of the global batch, in order.
+Inside a step, the functions here know the step's replica; with a single replica they cost nothing.
+Replicas hold consecutive rows of the global batch, in order.
 """
 
 import os
@@ -22,21 +22,18 @@ def strategy(name: str = "auto", cpu_devices: int = 1) -> tf.distribute.Strategy
         name: `"one"` device; `"mirrored"` over all GPUs of this machine (or its logical CPU
             devices where it has none); `"multiworker"`, over the machines of `TF_CONFIG`;
             `"tpu"`; or `"auto"`, the first that applies of multiworker, tpu, mirrored and one.
-        cpu_devices: How many logical devices the CPU is split into, to try a strategy without
+        cpu_devices: Number of logical devices that the CPU is split into, to try a strategy without
             GPUs.
 
     Raises:
-        UserError: The strategy cannot be had on this machine.
+        UserError: The strategy is not available on this machine.
     """
     if cpu_devices > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
         logical = [tf.config.LogicalDeviceConfiguration()] * cpu_devices
         tf.config.set_logical_device_configuration(cpu, logical)
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
     if name == "auto":
-        name = "one" if max(len(gpus), cpu_devices) == 1 else "mirrored"
+        name = "mirrored" if max(len(gpus()), cpu_devices) > 1 else "one"
         if "TF_CONFIG" in os.environ:
             name = "multiworker"
         elif tf.config.list_physical_devices("TPU") or "TPU_NAME" in os.environ:
@@ -49,7 +46,7 @@ def strategy(name: str = "auto", cpu_devices: int = 1) -> tf.distribute.Strategy
     try:
         if name == "multiworker":
             options = tf.distribute.experimental.CommunicationOptions()
-            if gpus:  # TensorFlow would go through the CPUs.
+            if gpus():  # By default TensorFlow would go through the CPUs.
                 options = tf.distribute.experimental.CommunicationOptions(
                     implementation=tf.distribute.experimental.CommunicationImplementation.NCCL
                 )
@@ -60,6 +57,20 @@ def strategy(name: str = "auto", cpu_devices: int = 1) -> tf.distribute.Strategy
         return tf.distribute.TPUStrategy(resolver)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         raise UserError(f"no strategy {name!r}: {str(error).splitlines()[0]}") from error
+
+
+def gpus() -> list:
+    """This machine's GPUs."""
+    return tf.config.list_physical_devices("GPU")
+
+
+def description() -> str:
+    """The devices that train, in words."""
+    kinds = [tf.config.experimental.get_device_details(g).get("device_name", "GPU") for g in gpus()]
+    devices = ", ".join(kinds) or "CPU"
+    replicas = f"{count()} replica{'s' * (count() > 1)}"
+    workers = f" in {worker()[1]} workers" if worker()[1] > 1 else ""
+    return f"{devices}: {replicas}{workers}"
 
 
 def worker() -> tuple[int, int]:
@@ -79,7 +90,7 @@ def worker() -> tuple[int, int]:
 
 
 def is_first_worker() -> bool:
-    """Whether this process writes what a run leaves behind."""
+    """Whether this process is the first worker, which writes the run's files."""
     return worker()[0] == 0
 
 
@@ -91,7 +102,7 @@ def any_worker(value: bool) -> bool:
 
 
 def first_workers(number: int) -> int:
-    """The number that the first worker gives, an integer below 2^24.
+    """The number that the first worker passes, an integer below 2^24.
 
     All workers must call this after the same step, each with a number of its own.
     """
@@ -136,10 +147,10 @@ def gather(rows: tf.Tensor) -> tf.Tensor:
     replicas, own = count(), rows.shape[0]
     if replicas == 1:
         return rows
-    # GPUs of several machines add no integers up, and bfloat16 would lose digits. Class numbers and
-    # truths are whole numbers below 2^24, which float32 holds exactly.
+    # GPUs of several machines cannot sum integers, and bfloat16 would lose digits. Class numbers
+    # and booleans are integers below 2^24, which float32 holds exactly.
     values = tf.cast(rows, tf.float32) if rows.dtype != tf.float64 else rows
-    # A sum of rows that are zero elsewhere is a gather, and its gradient is a sum in turn.
+    # Each replica's rows are zero elsewhere, so their sum is a gather; its gradient is a sum again.
     place = tf.one_hot(position(), replicas, dtype=values.dtype)
     values = tf.reshape(place, [replicas, *[1] * len(rows.shape)]) * values
     values = tf.reshape(values, [replicas * own, *rows.shape[1:]])
@@ -155,16 +166,16 @@ def own_rows(rows: tf.Tensor) -> tf.Tensor:
 
 
 def next_rows(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Each row's follower in the global batch; its last row has none.
+    """The follower of each row in the global batch; the last row has none.
 
     Args:
         rows: `[b, ...]` of this replica.
 
     Returns:
-        The followers `[n, ...]` of this replica's first n rows, where n is b, or b - 1 on the
-        last replica; and their weights `[n]` in a sum whose mean over the replicas is the mean
-        over all followers. Where the replica's place is not known while the step is traced (TPU),
-        replicas keep to their own rows.
+        The followers `[n, ...]` of this replica's first n rows, where n is b, or b - 1 on the last
+        replica; and their weights `[n]`, with which the mean of the replicas' weighted sums is the
+        mean over all followers. If the replica's place is not known while the step is traced (TPU),
+        each replica uses its own rows only.
     """
     own, replicas = rows.shape[0], count()
     place = tf.get_static_value(position())
@@ -181,15 +192,15 @@ def random_rows(
 ) -> tf.Tensor:
     """Random numbers for this replica's examples.
 
-    They are a function of the seed, the purpose and the examples alone: this replica's rows of
-    what a single replica would draw for the global batch.
+    They depend only on the seed, the purpose and the examples: they are this replica's rows of the
+    numbers that a single replica would draw for the global batch.
 
     Args:
         draw: `tf.random.stateless_normal` or `tf.random.stateless_uniform`.
         index: Global indices `[b]` of this replica's examples, int64.
-        width: Numbers an example.
-        seed: The run's.
-        *purpose: What the numbers are for; another purpose has other numbers.
+        width: Numbers per example.
+        seed: The run's seed.
+        *purpose: What the numbers are for; each purpose has its own numbers.
 
     Returns:
         `[b, width]`.
@@ -226,8 +237,8 @@ def minimize(
         variables: What to change.
 
     Returns:
-        The norm of that mean's gradient; 0 where a loss-scaling optimizer skips the step, because
-        it is not finite.
+        The norm of the mean loss's gradient; 0 if a loss-scaling optimizer skips the step because
+        the norm is not finite.
     """
     scale = optimizer.scale_loss(tf.ones_like(loss))
     gradients = mean(tape.gradient(loss, variables, output_gradients=scale))

@@ -15,7 +15,7 @@ from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from data_pipeline.support.errors import UserError
-from export.client import draw as client
+from export import client
 from export.client import transports
 from export.client.transports import Grpc, RefusedError, Rest, UnavailableError, connect, patiently
 from tests.commands import ROOT, command
@@ -213,7 +213,7 @@ def test_the_address_tells_the_protocol(server, protocol, kind):
     [("localhost", None), ("ftp://host:1", None), (":8500", None), ("http://host:1", "grpc")],
 )
 def test_addresses_that_are_none(server, protocol):
-    with pytest.raises(UserError, match="--server|--protocol"):
+    with pytest.raises(UserError, match="is neither host:port|gRPC takes the server as"):
         connect(server, protocol, "birds")
 
 

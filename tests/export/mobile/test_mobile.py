@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from data_pipeline.tokenizer import tokenize
 from export.tflite import convert as tflite_convert
 from t2i_tf.models import captions, model_directory
 from t2i_tf.models.text_to_image import TokensToImage
+from tests.commands import ROOT
 
-MOBILE = Path(tflite_convert.__file__).parent / "mobile"
+MOBILE = ROOT / "export" / "mobile"
 SCRIPT = MOBILE / "text_to_image.py"
 TEXT = "A small RED\ufffd\ufffdbird, with black wings & zorp"
 CAPTIONS = json.loads((MOBILE / "tokens.json").read_text(encoding="utf-8"))

@@ -2,7 +2,6 @@ import copy
 import dataclasses
 import json
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +11,8 @@ from data_pipeline import builder, synthetic
 from data_pipeline.sources import cub
 from data_pipeline.support.errors import UserError
 from export import saved_model
-from export.quickstart import figures as report_figures
-from export.quickstart import report, sheets
+from export.quickstart import figures, layout, report
+from export.quickstart.generators import SavedGenerator
 from t2i_tf.models import model_directory
 
 FIGURES = {
@@ -56,8 +55,8 @@ def runs(small_model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def options(data_dir, runs):
-    return SimpleNamespace(
+def inputs(data_dir, runs):
+    return report.Inputs(
         data_dir=data_dir,
         damsm=runs / "damsm" / "model",
         workdir=runs / "gan",
@@ -69,9 +68,9 @@ def options(data_dir, runs):
 
 
 @pytest.fixture(scope="module")
-def written(options, tmp_path_factory):
+def written(inputs, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    report.write(options, folder, started=0.0)
+    report.write(inputs, folder, started=0.0)
     return folder
 
 
@@ -114,47 +113,45 @@ def test_the_page_shows_pictures_that_are_there(written):
     assert not [path for path in written.rglob("*") if ".partial" in path.name]
 
 
-def test_the_classifier_is_kept(written, options, monkeypatch):
+def test_the_classifier_is_kept(written, inputs, monkeypatch):
     before = json.loads((written / "report.json").read_text())
 
     def fail(*_):
         raise AssertionError("trained again")
 
     monkeypatch.setattr("t2i_tf.metrics.faithfulness.train_classifier", fail)
-    again = report.write(options, written, started=None)
+    again = report.write(inputs, written, started=None)
     assert again["ceiling"] == before["ceiling"]
     assert again["minutes"] is None
     assert "minutes" not in (written / "report.md").read_text()
 
 
-def test_a_missing_run_is_named(options, tmp_path):
+def test_a_missing_run_is_named(inputs, tmp_path):
     with pytest.raises(UserError, match="no model directory"):
-        report.write(
-            SimpleNamespace(**{**vars(options), "damsm": tmp_path / "nothing"}), tmp_path, None
-        )
+        report.write(dataclasses.replace(inputs, damsm=tmp_path / "nothing"), tmp_path, None)
     with pytest.raises(UserError, match="is no run of the gan"):
-        report_figures.training({"gan": tmp_path})
+        figures.training({"gan": tmp_path})
     with pytest.raises(UserError, match="holds no SavedModel"):
-        report_figures.SavedGenerator(tmp_path, None)
+        SavedGenerator(tmp_path, None)
 
 
 def test_the_newest_version_is_taken(runs):
-    assert report_figures.SavedGenerator(runs / "served", None).path == runs / "served" / "1"
+    assert SavedGenerator(runs / "served", None).path == runs / "served" / "1"
 
 
 def test_plots_have_round_ticks_that_span_the_values():
-    assert sheets._ticks(0.0, 900) == [0, 200, 400, 600, 800, 1000]
-    assert sheets._ticks(0.0, 0.31) == [0, 0.1, 0.2, 0.3, 0.4]
-    assert sheets._ticks(-1.5, 3.0)[0] <= -1.5
-    assert len(sheets._ticks(2.0, 2.0)) >= 2
+    assert layout._ticks(0.0, 900) == [0, 200, 400, 600, 800, 1000]
+    assert layout._ticks(0.0, 0.31) == [0, 0.1, 0.2, 0.3, 0.4]
+    assert layout._ticks(-1.5, 3.0)[0] <= -1.5
+    assert len(layout._ticks(2.0, 2.0)) >= 2
 
 
 def test_sheets_hold_all_rows(rng):
     pictures = rng.integers(0, 256, (2, 3, 16, 16, 3), np.uint8)
     attention = [rng.random((8, 8, 4)), rng.random((8, 8, 4))]
     words = [["a", "red", "bird"], ["this", "is", "a", "bird"]]
-    sheet = sheets.samples_sheet(["a red bird", "this"], pictures, pictures[:, 0], attention, words)
-    assert sheet.width > 4 * sheets.TILE and sheet.height > 2 * (sheets.TILE + sheets.SMALL_TILE)
+    sheet = layout.samples_sheet(["a red bird", "this"], pictures, pictures[:, 0], attention, words)
+    assert sheet.width > 4 * layout.TILE and sheet.height > 2 * (layout.TILE + layout.SMALL_TILE)
     rows = [("first", [("x", pictures[0, 0])] * 5), ("second", [("y", pictures[0, 1])])]
-    sheet = sheets.labelled_rows(rows)
-    assert sheet.width > 5 * sheets.TILE and sheet.height > 2 * sheets.TILE
+    sheet = layout.labelled_rows(rows)
+    assert sheet.width > 5 * layout.TILE and sheet.height > 2 * layout.TILE

@@ -1,4 +1,4 @@
-"""What the export command writes, and what it refuses."""
+"""The files that the export writes, and the inputs that it refuses."""
 
 import json
 import re

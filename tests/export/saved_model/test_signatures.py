@@ -1,4 +1,4 @@
-"""What an exported model answers, against the Python path."""
+"""The answers of an exported model, against the Python path."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What a server says that cannot keep up: both interfaces over a batcher that computes nothing."""
+"""A server that cannot keep up: both interfaces over a batcher that computes nothing."""
 
 import asyncio
 import json

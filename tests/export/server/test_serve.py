@@ -26,8 +26,7 @@ from benchmarks import load
 from benchmarks.load import predict_request
 from benchmarks.malformed import MALFORMED, SLOW, ask_malformed, ask_slowly
 from data_pipeline.support.errors import UserError
-from export import saved_model
-from export.client import draw as client
+from export import client, saved_model
 from export.client import transports
 from export.server.server import Options, serve
 from tests.commands import ROOT, command
@@ -342,8 +341,9 @@ def test_metrics_tell_what_happened(server):
 @pytest.mark.parametrize("flag", ["rest_port", "grpc_port"])
 def test_a_port_in_use_is_refused(server, served, flag):
     options = Options("small", "127.0.0.1", 0, 0, 32, 1.0, 32, 1.0)
-    options = dataclasses.replace(options, **{flag: getattr(server, flag)})
-    with pytest.raises(UserError, match=f"--{flag}=.*: Address already in use"):
+    port = getattr(server, flag)
+    options = dataclasses.replace(options, **{flag: port})
+    with pytest.raises(UserError, match=f"port {port} of .*: Address already in use"):
         serve(served, options)
 
 
@@ -356,7 +356,7 @@ def test_the_command_refuses_in_one_line(tmp_path):
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"error: no such folder: --saved_model_dir={tmp_path}/none\n"
+    assert done.stderr == f"error: no such folder: {tmp_path}/none\n"
 
 
 def test_sigterm_ends_what_is_in_flight_first(server, expected):

@@ -79,7 +79,7 @@ def test_a_folder_without_a_version_is_refused_in_one_line(tmp_path, name):
     write(tmp_path / "1")
     write(tmp_path / "broken" / "1", "broken")
     message = {
-        "none": "no such folder: --saved_model_dir=",
+        "none": "no such folder: ",
         "empty": "has no version, a folder named by an integer",
         "1": "this is a version: give the folder above",
         "broken": "1 does not load: no SavedModel$",

@@ -5,7 +5,6 @@ import pytest
 
 from data_pipeline.drawn.birds import COLOURS, PARTS
 from data_pipeline.support.errors import UserError
-from export.quickstart import evaluation
 from t2i_tf.metrics import faithfulness
 
 PALETTE = np.array(list(COLOURS.values()), np.uint8)
@@ -51,20 +50,3 @@ def test_classifier_learns_the_colours_of_places(rng):
     assert np.array_equal(read, faithfulness.read_colours(classifier, striped(unseen)))
     larger = faithfulness.read_colours(classifier, striped(unseen, 64))
     assert np.mean(larger == read) > 0.95
-
-
-def test_seed_std_by_hand():
-    black, white = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
-    same, different = np.stack([black, black]), np.stack([black, white])
-    # Values -1 and 1: the sample standard deviation is the square root of 2.
-    assert evaluation.seed_std([same, different]) == pytest.approx(np.sqrt(2) / 2)
-
-
-def test_colour_noise_has_the_colours_of_the_caption_only():
-    red, blue = list(COLOURS).index("red"), list(COLOURS).index("blue")
-    pictures = evaluation.colour_noise(np.array([[red] * 3, [red, blue, blue]]), 32)
-    assert pictures.shape == (2, 32, 32, 3) and pictures.dtype == np.uint8
-    np.testing.assert_array_equal(np.unique(pictures[0].reshape(-1, 3), axis=0), [COLOURS["red"]])
-    assert pictures[1].std(axis=(0, 1)).max() > 30
-    low, high = np.sort([COLOURS["red"], COLOURS["blue"]], axis=0)
-    assert np.all((pictures[1] >= low) & (pictures[1] <= high))

@@ -60,4 +60,3 @@ def test_given_noise_uses_the_conditions_mean(network, small_model, rng):
     words, sentence = small_model.text_encoder(tokens)
     expected = small_model.generator(sentence, words, tokens != 0, noise, np.zeros((2, 6), "f"))
     np.testing.assert_array_equal(last(network.from_noise(tokens, noise)), last(expected))
-

@@ -1,5 +1,6 @@
-"""`training.fit`: intervals, and going on from wherever a run was stopped."""
+"""`Run.fit`: intervals, and going on from wherever a run was stopped."""
 
+import contextlib
 import json
 import os
 import signal
@@ -11,8 +12,10 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline.support.errors import UserError
-from t2i_tf.training import loop as training
+from t2i_tf.training.callbacks import Watcher
+from t2i_tf.training.run import Run
 from t2i_tf.training.trainer import Trainer
+from tests.t2i_tf.training.callbacks.helpers import room_for, saved_step
 
 
 class Walk(Trainer):
@@ -21,10 +24,15 @@ class Walk(Trainer):
     def __init__(self):
         super().__init__(name="walk")
         self.place = self.add_weight(name="place", shape=(2,), initializer="ones")
+        self.large = self.add_weight(name="large", shape=(100_000,), trainable=False)
         self.compile(optimizer=None)
         self.track("loss")
 
-    def facts(self):
+    parts = property(lambda self: [self])
+    image_sizes = ()
+    shown = ("loss",)
+
+    def state_figures(self):
         return {"learning_rate": 0.5}
 
     def train_step(self, number):
@@ -47,31 +55,39 @@ class At(keras.callbacks.Callback):
             self.function()
 
 
+class Seen(Watcher):
+    """Keeps the steps at which it looked."""
+
+    def __init__(self, every=1):
+        super().__init__(every)
+        self.steps = []
+
+    def look(self, step):
+        self.steps.append(step)
+        return {"seen": len(self.steps)}
+
+
 @pytest.fixture
 def run(monkeypatch):
     """Trains a new model in a folder, to 12 steps by intervals of 4; returns its weight."""
     monkeypatch.setattr(
-        training, "batches", lambda split, config, sizes, step: tf.data.Dataset.range(step, 1000)
+        Run, "_batches", lambda self, image_sizes, step: tf.data.Dataset.range(step, 1000)
     )
     config = ml_collections.ConfigDict(
         dict(train=dict(steps=12, steps_per_checkpoint=4, batch_size=1))
     )
 
-    def run(workdir, watchers=(), **kwargs):
-        model = Walk()
+    def run(workdir, more=(), watchers=(), export=lambda step: None, **kwargs):
+        """`more` callbacks are called before the run's own."""
+        model, fit = Walk(), Walk.fit
         workdir.mkdir(exist_ok=True)
-        training.fit(
-            model,
-            [model],
-            config,
-            None,
-            workdir,
-            image_sizes=(),
-            export=lambda step: None,
-            shown=["loss"],
-            watchers=lambda board: list(watchers),
-            **kwargs,
-        )
+
+        def with_more(self, *args, callbacks, **options):
+            fit(self, *args, callbacks=[*callbacks[:1], *more, *callbacks[1:]], **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Walk, "fit", with_more)
+            Run(config, workdir, None, **kwargs).fit(model, export, lambda board: watchers)
         return model.place.numpy()
 
     return run
@@ -84,13 +100,19 @@ def means(workdir):
 
 @pytest.mark.parametrize("step", [1, 4, 6])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_goes_on_from_the_step_at_which_it_was_told_to_stop(step, number, run, tmp_path):
+def test_a_run_goes_on_from_the_step_at_which_it_was_told_to_stop(
+    step, number, run, tmp_path, capsys
+):
     expected = run(tmp_path / "undisturbed")
     assert means(tmp_path / "undisturbed") == {4: 1.5, 8: 5.5, 12: 9.5}
     stop = At(step, lambda: os.kill(os.getpid(), number))
     with pytest.raises(SystemExit) as stopped:
         run(tmp_path / "run", [stop])
     assert stopped.value.code == 128 + number
+    message = f"{signal.Signals(number).name}: saved step {step}; the same command goes on from it"
+    assert message in capsys.readouterr().err.splitlines()
+    assert saved_step(Walk(), tmp_path / "run") == step
+    assert list(means(tmp_path / "run")) == [*range(4, step, 4), step]
     np.testing.assert_array_equal(run(tmp_path / "run"), expected)
     parts = {1: {1: 0.0, 4: 2.0}, 4: {4: 1.5}, 6: {4: 1.5, 6: 4.5, 8: 6.5}}[step]
     assert means(tmp_path / "run") == {8: 5.5, 12: 9.5} | parts
@@ -117,3 +139,49 @@ def test_steps_that_cannot_be_traced_are_refused(profile, run, tmp_path):
 def test_a_trace_of_some_steps_is_kept(run, tmp_path):
     run(tmp_path, profile=["2", "3"])
     assert list(tmp_path.glob("plugins/profile/*/*.xplane.pb"))
+
+
+def test_watchers_look_and_what_they_measure_is_written(run, tmp_path):
+    exported, seen, rarely = [], Seen(), Seen(every=2)
+    run(tmp_path, watchers=[seen, rarely], export=exported.append)
+    assert (seen.steps, rarely.steps, exported) == ([4, 8, 12], [8], [4, 8, 12])
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [4, 8, 12]
+    assert [line["seen"] for line in lines] == [1, 1, 3]  # `rarely` came after it
+    assert all(line["learning_rate"] == 0.5 for line in lines)
+
+
+def test_a_finished_run_is_exported_again_and_not_trained(run, tmp_path, capsys):
+    exported = []
+    expected = run(tmp_path)
+    again = run(tmp_path, export=exported.append)
+    np.testing.assert_array_equal(again, expected)
+    assert exported == [12]
+    assert "already trained for 12 steps" in capsys.readouterr().out
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(run, tmp_path):
+    expected = run(tmp_path / "undisturbed")
+    with contextlib.ExitStack() as disk:
+
+        def fill(step):
+            disk.enter_context(room_for(200_000))
+
+        message = "checkpoints cannot be written: File too large; a checkpoint"
+        with pytest.raises(UserError, match=message) as error:
+            run(tmp_path / "run", export=fill)
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "run" / "checkpoints").glob("*_temp"))
+    assert saved_step(Walk(), tmp_path / "run") == 4
+    assert not list((tmp_path / "run" / "checkpoints").glob("*_temp"))
+    np.testing.assert_array_equal(run(tmp_path / "run"), expected)
+
+
+def test_a_model_directory_that_cannot_be_written_is_named(run, tmp_path):
+    def export(step):
+        (tmp_path / "file").touch()
+        (tmp_path / "file" / "model").mkdir()
+
+    with pytest.raises(UserError, match="model cannot be written: Not a directory; a checkpoint"):
+        run(tmp_path / "run", export=export)
+    assert saved_step(Walk(), tmp_path / "run") == 4

@@ -33,9 +33,9 @@ def seen_by(network, function="features"):
     """Records the batches of images that a network's function is called with."""
     seen, call = [], getattr(network, function)
 
-    def recorded(*images, **kwargs):
-        seen.extend(images)
-        return call(*images, **kwargs)
+    def recorded(images, *args, **kwargs):
+        seen.extend(tf.split(images, kwargs.get("groups", 1)))
+        return call(images, *args, **kwargs)
 
     setattr(network, function, recorded)
     return seen
@@ -256,4 +256,4 @@ def test_options_are_complete_and_do_not_change():
     options = GanOptions(**valid())
     with pytest.raises(dataclasses.FrozenInstanceError):
         options.kl_weight = 2.0
-    assert [field.name for field in dataclasses.fields(options)] == list(valid())
+    assert {field.name for field in dataclasses.fields(options)} == valid().keys()

@@ -21,8 +21,19 @@ def test_discriminator_loss_by_hand():
     )
     expected = (softplus(-1.0) + softplus(-2.0)) / 2
     expected += (softplus(-1.0) + softplus(0.5) + (softplus(0.25) + softplus(-3.0)) / 2) / 3
-    loss = losses.discriminator_loss(real, matched, fake, fake_matched, wrong, wronger)
+    logits = real, matched, fake, fake_matched, np.concatenate([wrong, wronger])
+    assert float(losses.discriminator_loss(*logits)) == pytest.approx(expected, rel=1e-6)
+    loss = losses.discriminator_loss(*logits, np.array([0.5, 0.5], "float32"))
     assert float(loss) == pytest.approx(expected, rel=1e-6)
+
+
+def test_mismatched_logits_count_by_their_weights():
+    zero, wrong = np.zeros(1, "float32"), np.array([0.25, -3.0], "float32")
+    weighted = losses.discriminator_loss(
+        None, zero, None, zero, wrong, np.array([0.75, 0.125], "float32")
+    )
+    expected = np.log(2) + (np.log(2) + 0.75 * softplus(0.25) + 0.125 * softplus(-3.0)) / 2
+    assert float(weighted) == pytest.approx(expected, rel=1e-6)
 
 
 def test_losses_stay_finite_for_extreme_logits():
@@ -131,3 +142,25 @@ def test_without_unconditional_logits_the_discriminators_loss_is_the_dcgans(rng)
     assert float(losses.generator_loss(-matched)) == pytest.approx(
         float(np.mean(softplus(matched))), rel=1e-5
     )
+
+
+def test_damsm_losses_are_those_of_its_scores(rng):
+    words, sentences = rng.normal(size=(4, 3, 5)), rng.normal(size=(4, 5))
+    regions, codes = rng.normal(size=(2, 2, 3, 5)), rng.normal(size=(2, 5))
+    words, sentences, regions, codes = (
+        x.astype("float32") for x in (words, sentences, regions, codes)
+    )
+    mask = np.arange(3)[None] < np.array([[3], [2], [1], [3]])
+    scores = losses.damsm_scores(words, sentences, mask, regions, codes, (4.0, 5.0, 10.0))
+    flat = regions.reshape(2, 6, 5)
+    expected = 10.0 * np.array(losses.word_scores(words, flat, mask, 4.0, 5.0))
+    np.testing.assert_allclose(scores.by_words, expected, rtol=1e-5)
+    expected = 10.0 * np.array(losses.sentence_scores(sentences, codes))
+    np.testing.assert_allclose(scores.by_sentences, expected, rtol=1e-5)
+    ids, unchanged = np.array([0, 1]), np.array([False, True])
+    found = losses.damsm_losses(scores, ids, unchanged)
+    for name, matrix in (("word", scores.by_words), ("sentence", scores.by_sentences)):
+        to_text, to_image = losses.matching_loss(matrix, ids, unchanged)
+        assert float(found[f"{name}_image_to_text"]) == float(to_text)
+        assert float(found[f"{name}_text_to_image"]) == float(to_image)
+    assert len(found) == 4

@@ -1,98 +1,121 @@
+"""`Run`: a training run's folder."""
+
+import json
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from configs import tiny, tiny_damsm
 from data_pipeline.support.errors import UserError
-from t2i_tf.networks import build
-from t2i_tf.training import loop as training
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("batch_size", 1),
-        ("steps", 0),
-        ("steps_per_checkpoint", 0),
-        ("steps_per_execution", 0),
-        ("checkpoints_per_sample", 0),
-        ("generator_learning_rate", -1.0),
-        ("discriminator_learning_rate", float("nan")),
-    ],
-)
-def test_numbers_that_cannot_train_are_refused(name, value):
-    config = tiny.get_config()
-    config.train[name] = value
-    with pytest.raises(UserError, match=rf"train\.{name}={value} must be at least"):
-        training.check(config)
+from t2i_tf.models import model_directory
+from t2i_tf.training import run as training
+from t2i_tf.training.run import Run
+from tests.commands import ROOT, command
 
 
-@pytest.mark.parametrize(
-    ("section", "name", "value"),
-    [
-        ("discriminator", "norm", "foo"),
-        ("generator", "attention", "foo"),
-        ("generator", "image_heads", "foo"),
-        ("train", "adversarial_loss", "foo"),
-        ("train", "diffaugment", ("foo",)),
-        ("train", "generator_steps", 0),
-        ("train", "ema_decay", 1.5),
-    ],
-)
-def test_options_that_do_not_exist_are_refused(section, name, value):
-    config = tiny.get_config()
-    config[section][name] = value
-    encoders = build.text_encoder(config, 9), build.image_encoder(config)
-    with pytest.raises(UserError, match=f"^the config does not fit: {name} must be .*, got .*$"):
-        build.attngan(config, encoders)
+def opened(workdir, config=None):
+    return Run(config or tiny_damsm.get_config(), workdir, None).opened()
 
 
-def test_replicas_hold_whole_groups_of_twins(monkeypatch):
-    """Or the captions that have a twin would be others than one device's."""
-    config = tiny.get_config()
-    config.train.batch_size = 12
-    training.check(config)
-    monkeypatch.setattr(training.replicas, "count", lambda: 2)
-    with pytest.raises(UserError, match="replicas of a multiple of 4 images, not 6: change"):
-        training.check(config)
+def write_config(workdir, config):
+    (workdir / model_directory.CONFIG).write_text(json.dumps(config))
 
 
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path):
     (tmp_path / "run").touch()
     with (
         pytest.raises(UserError, match="run cannot be made: File exists"),
-        training.run_in(tmp_path / "run", tiny_damsm.get_config()),
+        opened(tmp_path / "run"),
     ):
         pass
 
 
 def test_only_one_process_trains_in_a_folder(tmp_path):
-    config = tiny_damsm.get_config()
     with (
-        training.run_in(tmp_path, config),
+        opened(tmp_path),
         pytest.raises(UserError, match=f"another process is writing {tmp_path}"),
-        training.run_in(tmp_path, config),
+        opened(tmp_path),
     ):
         pass
-    with training.run_in(tmp_path, config):  # It is free again.
+    with opened(tmp_path):  # It is free again.
+        pass
+
+
+def test_more_steps_of_the_same_config_go_on(tmp_path):
+    config = tiny_damsm.get_config().to_dict()
+    config["train"]["steps"] = 7
+    write_config(tmp_path, config)
+    with opened(tmp_path):
+        pass
+
+
+def test_another_config_is_refused_by_the_names_that_differ(tmp_path):
+    config = tiny.get_config().to_dict()
+    config["seed"] += 1
+    config["loss"]["ema_decay"] = 0.5
+    write_config(tmp_path, config)
+    message = r"holds a run of another config \(it differs in loss.ema_decay, seed\); choose anoth"
+    with pytest.raises(UserError, match=message), opened(tmp_path, tiny.get_config()):
+        pass
+
+
+def in_yesterdays_sections(config):
+    """A GAN's config as its runs wrote it when the options were in `train`."""
+    config = json.loads(json.dumps(config.to_dict()))
+    config["train"] |= config.pop("loss")
+    return config
+
+
+def test_a_run_from_before_the_section_of_losses_goes_on(tmp_path):
+    config = tiny.get_config()
+    config.loss.diffaugment = ("color",)
+    old = in_yesterdays_sections(config)
+    assert "loss" not in old and old["train"]["diffaugment"] == ["color"]
+    write_config(tmp_path, old)
+    with opened(tmp_path, config):
+        pass
+
+
+def test_an_old_run_of_other_options_is_refused_all_the_same(tmp_path):
+    old = in_yesterdays_sections(tiny.get_config())
+    old["train"]["kl_weight"] = 7.0
+    write_config(tmp_path, old)
+    with (
+        pytest.raises(UserError, match=r"it differs in loss\.kl_weight\)"),
+        opened(tmp_path, tiny.get_config()),
+    ):
+        pass
+
+
+def test_an_old_run_that_lacks_options_is_told_in_one_line(tmp_path):
+    old = in_yesterdays_sections(tiny.get_config())
+    del old["train"]["diversity_limit"]
+    write_config(tmp_path, old)
+    with (
+        pytest.raises(UserError, match=r"it differs in loss\.diversity_limit\)"),
+        opened(tmp_path, tiny.get_config()),
+    ):
         pass
 
 
 def test_an_unknown_value_on_the_command_line_is_named(tmp_path):
-    command = [sys.executable, "-m", "t2i_tf.pretrain_damsm", "--config=configs/tiny_damsm.py"]
-    command += [f"--data_dir={tmp_path}", f"--workdir={tmp_path}", "--config.train.foo=1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    flags = ["--config=configs/tiny_damsm.py", "--config.train.foo=1"]
+    flags += [f"--data_dir={tmp_path}", f"--workdir={tmp_path}"]
+    done = subprocess.run(
+        command("t2i_tf.pretrain_damsm", *flags),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "error: the config has no value \"'foo'\""
 
 
 def test_workers_at_different_steps_do_not_train_together(monkeypatch, tmp_path):
-    monkeypatch.setattr(training.replicas, "of_first_worker", lambda number: 24)
+    monkeypatch.setattr(training.replicas, "first_workers", lambda number: 24)
     monkeypatch.setattr(training.replicas, "any_worker", lambda truth: truth)
-    training._agree(24, tmp_path)
+    run = Run(tiny_damsm.get_config(), tmp_path, None)
+    run._agree(24)
     with pytest.raises(UserError, match="this worker is at step 18, the first at step 24"):
-        training._agree(18, tmp_path)
+        run._agree(18)

@@ -75,7 +75,8 @@ def test_everything_that_differs_is_named(tmp_path):
     with pytest.raises(UserError) as error:
         starting_point(tmp_path / "model", other, ["<end>", "x"])
     assert str(error.value) == (
-        f"{tmp_path / 'model'} cannot start this run: it differs in generator.noise_dim (8, here 32), "
+        f"{tmp_path / 'model'} cannot start this run: it differs in "
+        "generator.noise_dim (8, here 32), "
         "discriminator.norm (batch, here spectral), text_encoder.units (128, here 64), "
         "the vocabulary (3 words, here 2)"
     )

@@ -1,5 +1,3 @@
-import types
-
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,8 +7,10 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from tensorboard.plugins.projector import ProjectorConfig
 
 from data_pipeline.dataset import Split
+from data_pipeline.pixels import to_uint8
 from t2i_tf.metrics.r_precision import picture_codes
-from t2i_tf.models.text_to_image import TextToImage, to_uint8
+from t2i_tf.models.model_directory import ModelDirectory
+from t2i_tf.models.text_to_image import TextToImage
 from t2i_tf.networks import build
 from t2i_tf.training.callbacks import Board, Examples, Projector, SampleGrid, WordRegions
 from t2i_tf.training.callbacks.projector import THUMBNAIL
@@ -25,24 +25,14 @@ def examples(rng):
     return Examples(TOKENS, WORDS, ["001.Red", "002.Blue"], images)
 
 
-@pytest.fixture
-def gan(small_model):
-    """What the callbacks read of an `AttnGAN`."""
-    return types.SimpleNamespace(
-        text_encoder=small_model.text_encoder,
-        image_encoder=small_model.image_encoder,
-        generator=small_model.generator,
-        ema_generator=small_model.generator,
-        stop_training=False,
-    )
+@pytest.fixture(scope="module")
+def model(small_model):
+    return TextToImage(small_model)
 
 
-def call(callback, model, epochs):
-    callback.set_model(model)
-    callback.on_train_begin()
-    for epoch in range(epochs):
-        callback.on_epoch_end(epoch, {})
-    return callback
+@pytest.fixture(scope="module")
+def encoders(small_model):
+    return small_model.text_encoder, small_model.image_encoder
 
 
 def pictures(workdir):
@@ -68,14 +58,14 @@ def test_examples_are_the_first_of_a_split(tiny_data):
     np.testing.assert_array_equal(examples[1:3].tokens, examples.tokens[1:3])
 
 
-def test_samples_are_drawn_by_the_averaged_generator_at_every_stage(tmp_path, gan, examples):
-    callback = SampleGrid(Board(tmp_path), examples, seeds=3, interval=5, every=2)
-    call(callback, gan, 1)
-    assert not list((tmp_path / "samples").iterdir())
-    call(callback, gan, 4)
+def test_samples_are_drawn_at_every_stage(tmp_path, model, examples):
+    grid = SampleGrid(Board(tmp_path), model, examples, seeds=3, every=2)
+    assert grid.every == 2
+    for step in (10, 20):
+        assert grid.look(step) == {}
     found = pictures(tmp_path)
     assert found.keys() == {"samples/stage_0", "samples/stage_1", "attention/stage_1"}
-    drawn = TextToImage(gan.text_encoder, gan.ema_generator)(TOKENS[[1]], np.array([2]))
+    drawn = model.network(TOKENS[[1]], np.array([2]))
     for stage, side in enumerate((16, 32)):
         (first, sheet), (second, same) = found[f"samples/stage_{stage}"]
         assert (first, second) == (10, 20)
@@ -92,21 +82,16 @@ def test_samples_are_drawn_by_the_averaged_generator_at_every_stage(tmp_path, ga
     assert strips.shape[1] == 4 * 132 + 4, "a picture and three words"
 
 
-def test_who_has_sent_a_signal_does_not_wait_for_pictures(tmp_path, gan, examples):
-    gan.stop_training = True
-    call(SampleGrid(Board(tmp_path), examples, seeds=1, interval=5), gan, 1)
-    assert not pictures(tmp_path)
-
-
-def test_a_generator_without_attention_has_no_strips(tmp_path, gan, examples, small_config):
+def test_a_generator_without_attention_has_no_strips(tmp_path, examples, small_config, small_model):
     config = small_config.copy_and_resolve_references()
     config.generator.update(attention="none", image_heads="last")
-    gan.generator = gan.ema_generator = build.generator(config)
-    call(SampleGrid(Board(tmp_path), examples, seeds=1, interval=5), gan, 1)
+    parts = config, small_model.vocabulary, small_model.text_encoder, None
+    model = TextToImage(ModelDirectory(*parts, build.generator(config)))
+    SampleGrid(Board(tmp_path), model, examples, seeds=1).look(5)
     assert pictures(tmp_path).keys() == {"samples/stage_1"}
 
 
-def test_word_regions_light_up_where_a_word_is_found(tmp_path, gan, examples):
+def test_word_regions_light_up_where_a_word_is_found(tmp_path, examples):
     codes = 20.0 * tf.eye(3)
 
     def text_encoder(tokens):
@@ -115,8 +100,7 @@ def test_word_regions_light_up_where_a_word_is_found(tmp_path, gan, examples):
     def image_encoder(images):
         return tf.gather(codes, [[[0, 1], [2, 1]]]), None
 
-    gan.text_encoder, gan.image_encoder = text_encoder, image_encoder
-    call(WordRegions(Board(tmp_path), examples[1:], 4.0, interval=5), gan, 1)
+    WordRegions(Board(tmp_path), text_encoder, image_encoder, examples[1:], 4.0).look(5)
     ((step, sheet),) = pictures(tmp_path)["damsm/word_regions"]
     assert step == 5
     assert sheet.shape == (128 + 24 + 8, 3 * 132 + 4, 3)
@@ -128,24 +112,23 @@ def test_word_regions_light_up_where_a_word_is_found(tmp_path, gan, examples):
         assert light[brightest] > np.median(light) + 30
 
 
-def test_word_regions_of_drawn_pictures(tmp_path, gan, examples):
-    regions = WordRegions(Board(tmp_path), examples, 4.0, interval=5, drawn=True)
-    call(regions, gan, 1)
+def test_word_regions_of_drawn_pictures(tmp_path, model, encoders, examples):
+    WordRegions(Board(tmp_path), *encoders, examples, 4.0, model=model).look(5)
     ((_, sheet),) = pictures(tmp_path)["damsm/word_regions"]
-    drawn = TextToImage(gan.text_encoder, gan.ema_generator)(TOKENS[:1], np.zeros(1, "int64"))
+    drawn = model.network(TOKENS[:1], np.zeros(1, "int64"))
     expected = Image.fromarray(to_uint8(drawn["images"][-1][0]).numpy())
     expected = np.asarray(expected.resize((128, 128), Image.Resampling.BICUBIC))
     np.testing.assert_allclose(sheet[4:132, 4:132].astype(int), expected.astype(int), atol=2)
 
 
-def test_captions_pictures_and_drawn_pictures_are_projected(tmp_path, gan, examples):
-    call(Projector(Board(tmp_path), examples, interval=5, drawn=True), gan, 1)
+def test_captions_pictures_and_drawn_pictures_are_projected(tmp_path, model, encoders, examples):
+    Projector(Board(tmp_path), *encoders, examples, model=model).look(5)
     config = text_format.Parse((tmp_path / "projector_config.pbtxt").read_text(), ProjectorConfig())
     (embedding,) = config.embeddings
     points = np.loadtxt(tmp_path / embedding.tensor_path)
     np.testing.assert_allclose(np.linalg.norm(points, axis=1), 1.0, atol=1e-3)
-    _, sentences = gan.text_encoder(TOKENS)
-    codes = picture_codes(gan.image_encoder, to_uint8(examples.images).numpy())
+    _, sentences = encoders[0](TOKENS)
+    codes = picture_codes(encoders[1], to_uint8(examples.images).numpy())
     for rows, expected in ((slice(0, 2), sentences), (slice(2, 4), codes)):
         expected = expected / np.linalg.norm(expected, axis=1, keepdims=True)
         np.testing.assert_allclose(points[rows], expected, atol=1e-4)

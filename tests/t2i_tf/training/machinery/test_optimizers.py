@@ -30,6 +30,27 @@ def test_fused_adam_takes_gradients_of_embeddings():
     np.testing.assert_allclose(weights, [[1, 1], [0.9, 0.9], [1, 1], [0.9, 0.9]], rtol=1e-5)
 
 
+def test_fused_adam_restarts_as_a_new_one(rng):
+    """But for its schedule, which counts all steps."""
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
+    gradients = [tf.constant(gradient, "float32") for gradient in rng.normal(size=(5, 3))]
+    weights = keras.Variable(np.zeros(3), dtype="float32")
+    restarting = FusedAdam(schedule, restart_every=2, beta_1=0.5)
+    restarting.build([weights])
+    step = tf.function(lambda gradient: restarting.apply([gradient], [weights]))
+    for gradient in gradients:
+        step(gradient)
+    expected = keras.Variable(np.zeros(3), dtype="float32")
+    for i, gradient in enumerate(gradients):
+        if i % 2 == 0:
+            new = FusedAdam(0.1, beta_1=0.5)
+            new.build([expected])
+        new.learning_rate = 0.1 * 0.5**i
+        new.apply([gradient], [expected])
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+    assert FusedAdam.from_config(restarting.get_config()).restart_every == 2
+
+
 def test_fused_adam_has_no_amsgrad():
     with pytest.raises(ValueError, match="no amsgrad"):
         FusedAdam(amsgrad=True)

@@ -1,33 +1,27 @@
-"""The LiteRT files: their pictures against Keras', what they hold, and what is refused."""
+"""The LiteRT files: their pictures against Keras', their sizes and what they compute with."""
 
 import importlib
 import json
-import shutil
-import subprocess
-import zipfile
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from ai_edge_litert.tools import flatbuffer_utils
-from flatbuffers import number_types
-from flatbuffers.table import Table
 
 import configs
 from data_pipeline.pixels import to_uint8
-from data_pipeline.support.errors import UserError
 from data_pipeline.vocabulary import Vocabulary
 from export import tflite
 from export.tflite import convert as tflite_convert
+from export.tflite import network
 from export.tflite import samples as tflite_samples
-from export.tflite import writer
+from export.tflite.network import LiteBlocks
 from t2i_tf.models import captions, model_directory
 from t2i_tf.models.text_to_image import TokensToImage
 from t2i_tf.networks import build
-from tests.commands import command
 
 TEXTS = [
     "a small red bird with black wings",
@@ -70,6 +64,17 @@ def test_pictures_equal_keras(variant, largest, decibels, phone, bundled, rng):
     assert np.abs(pictures.astype(int) - expected).max() <= largest
     assert psnr(pictures, expected) > decibels
     assert expected.std() > 50  # Pictures, not flat grey.
+
+
+@pytest.mark.parametrize("attention", ["textual", "dual", "none"])
+def test_weights_lie_where_training_puts_them(attention, small_config):
+    config = small_config.copy_and_resolve_references()
+    config.generator.attention = attention
+    trained, lite = (build.generator(config, blocks=blocks) for blocks in (None, LiteBlocks()))
+    assert [weight.path for weight in lite.weights] == [weight.path for weight in trained.weights]
+    for part in lite._flatten_layers(include_self=False):
+        assert isinstance(part, keras.layers.Layer)
+    assert {type(block) for block in lite.initial.up_blocks} == {network.UpBlock}
 
 
 def test_figures_are_those_of_the_files(phone, bundled):
@@ -141,79 +146,6 @@ def test_ops_beyond_the_builtin_ones_are_refused(phone):
         tflite_convert.check_ops(content, "float32")
 
 
-@pytest.mark.parametrize("variant", tflite.VARIANTS)
-def test_files_travel_along(variant, phone):
-    bundled = model_directory.find("bundled")
-    with zipfile.ZipFile(phone[variant].path) as archive:
-        assert archive.namelist() == ["vocabulary.txt", "config.json", "README.md"]
-        for entry in archive.infolist():
-            assert entry.compress_type == zipfile.ZIP_STORED
-            assert archive.read(entry) == (bundled / entry.filename).read_bytes()
-
-
-class Reader:
-    """A table of a flatbuffer, read by the slots of the published metadata_schema.fbs."""
-
-    def __init__(self, data, position):
-        self.table = Table(data, position)
-
-    def _at(self, slot):
-        offset = self.table.Offset(4 + 2 * slot)
-        assert offset, f"slot {slot} is empty"
-        return offset + self.table.Pos
-
-    def text(self, slot):
-        return self.table.String(self._at(slot)).decode()
-
-    def number(self, slot, kind):
-        return self.table.Get(kind, self._at(slot))
-
-    def child(self, slot):
-        return Reader(self.table.Bytes, self.table.Indirect(self._at(slot)))
-
-    def children(self, slot):
-        offset = self._at(slot) - self.table.Pos
-        start = self.table.Vector(offset)
-        places = [start + 4 * i for i in range(self.table.VectorLen(offset))]
-        return [Reader(self.table.Bytes, self.table.Indirect(place)) for place in places]
-
-    def only_float(self, slot):
-        offset = self._at(slot) - self.table.Pos
-        assert self.table.VectorLen(offset) == 1
-        return self.table.Get(number_types.Float32Flags, self.table.Vector(offset))
-
-
-@pytest.mark.parametrize("variant", tflite.VARIANTS)
-def test_metadata_is_found_again(variant, phone, bundled):
-    model = flatbuffer_utils.read_model(str(phone[variant].path))
-    (entry,) = [part for part in model.metadata if part.name == b"TFLITE_METADATA"]
-    data = bytearray(model.buffers[entry.buffer].data)
-    assert data[4:8] == b"M001"
-    root = Reader(data, int.from_bytes(data[:4], "little"))
-    assert root.text(0) == "tiny"
-    assert root.text(1) == "Draws a picture of 64 x 64 px from a caption."
-    assert root.text(2) and "MIT License" in root.text(5) and root.text(7) == "1.0.1"
-    assert [file.text(0) for file in root.children(6)] == ["config.json", "README.md"]
-    (subgraph,) = root.children(3)
-    inputs = {tensor.text(0): tensor for tensor in subgraph.children(2)}
-    graph = model.subgraphs[0]
-    for name, index in zip(inputs, graph.inputs, strict=True):  # In the order of the graph's.
-        assert name in graph.tensors[index].name.decode()
-    tokens = inputs["tokens"]
-    assert "at most 18" in tokens.text(1) and "32 standard normal" in inputs["noise"].text(1)
-    stats, (vocabulary,) = tokens.child(5), tokens.children(6)
-    assert (stats.only_float(1), stats.only_float(0)) == (0, len(bundled.vocabulary) - 1)
-    assert vocabulary.text(0) == "vocabulary.txt"
-    assert vocabulary.number(2, number_types.Int8Flags) == 5  # VOCABULARY
-    (image,) = subgraph.children(3)
-    assert image.text(0) == "image"
-    assert image.child(3).number(0, number_types.Uint8Flags) == 2  # ImageProperties
-    properties = image.child(3).child(1)
-    assert properties.number(0, number_types.Int8Flags) == 1  # RGB
-    size = properties.child(1)
-    assert [size.number(slot, number_types.Uint32Flags) for slot in (0, 1)] == [64, 64]
-
-
 @pytest.mark.parametrize("preset, cell", [*((name, "lstm") for name in GANS), (GANS[-1], "gru")])
 def test_every_preset_converts(preset, cell, tmp_path, rng):
     config = importlib.import_module(f"configs.{preset}").get_config("tiny").unlock()
@@ -235,118 +167,6 @@ def test_every_preset_converts(preset, cell, tmp_path, rng):
     pictures = lite_pictures(tmp_path / "float32.tflite", tokens, noise)
     assert pictures.shape == expected.shape and expected.std() > 5
     assert np.abs(pictures.astype(int) - expected).max() <= 1
-
-
-def copy_of(model_dir, folder):
-    return Path(shutil.copytree(model_dir, folder / "model"))
-
-
-def no_model(model_dir, folder):
-    return {"model_dir": folder}, "is no model directory"
-
-
-def no_vocabulary(model_dir, folder):
-    copy = copy_of(model_dir, folder)
-    (copy / "vocabulary.txt").unlink()
-    return {"model_dir": copy}, "lacks vocabulary.txt"
-
-
-def other_vocabulary(model_dir, folder):
-    copy = copy_of(model_dir, folder)
-    with open(copy / "vocabulary.txt", "a") as file:
-        file.write("word\n")
-    return {"model_dir": copy}, "vocabulary.txt"
-
-
-def unknown_variant(model_dir, folder):
-    return {"quantize": ["float32", "int4"]}, "no variants 'float32,int4': choose of float32, "
-
-
-def no_variant(model_dir, folder):
-    return {"quantize": []}, "no variants '': choose of"
-
-
-def output_file(model_dir, folder):
-    (folder / "file").touch()
-    return {"output_dir": folder / "file"}, "file is a file"
-
-
-def existing(model_dir, folder):
-    (folder / "out").mkdir()
-    (folder / "out" / "text_to_image_int8.tflite").touch()
-    return {}, "text_to_image_int8.tflite exists already"
-
-
-def no_captions(model_dir, folder):
-    return {"captions_file": folder / "nothing.txt"}, "cannot read the captions"
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        no_model,
-        no_vocabulary,
-        other_vocabulary,
-        unknown_variant,
-        no_variant,
-        output_file,
-        existing,
-        no_captions,
-    ],
-)
-def test_refusals(case, model_dir, tmp_path):
-    changes, message = case(model_dir, tmp_path)
-    before = sorted(tmp_path.rglob("*"))
-    arguments = {"model_dir": model_dir, "output_dir": tmp_path / "out"} | changes
-    with pytest.raises(UserError, match=message) as error:
-        tflite.export(**arguments)
-    assert "\n" not in str(error.value)
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_the_command_refuses_in_one_line(tmp_path):
-    arguments = command(
-        "export.tflite", f"--model_dir={tmp_path}", f"--output_dir={tmp_path / 'out'}"
-    )
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-
-
-def test_an_earlier_export_is_replaced_whole(model_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "_convert_apart", tflite_convert.convert)
-    for name in ("text_to_image_int8.tflite", "notes.txt"):
-        (tmp_path / name).write_text("older")
-    (row,) = tflite.export(model_dir, tmp_path, ["float32"], overwrite=True)
-    assert row.path == tmp_path / "text_to_image_float32.tflite"
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "notes.txt",
-        "text_to_image.json",
-        "text_to_image.md",
-        "text_to_image_float32.tflite",
-    ]
-
-
-class CrashingPool:
-    def __init__(self, *arguments, **options): ...
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error): ...
-
-    def submit(self, *arguments):
-        raise BrokenProcessPool("terminated abruptly")
-
-
-def test_a_crash_of_the_converter_is_told_and_the_earlier_export_kept(
-    model_dir, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(writer, "ProcessPoolExecutor", CrashingPool)
-    (tmp_path / "text_to_image_int8.tflite").write_text("older")
-    with pytest.raises(UserError, match="crashed on int8"):
-        tflite.export(model_dir, tmp_path, ["int8"], overwrite=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["text_to_image_int8.tflite"]
 
 
 def test_samples_are_captions_of_the_model(bundled, tmp_path):

@@ -1,13 +1,14 @@
-"""All figures of pictures that were generated from captions of unseen drawn birds.
+"""Measures pictures that were generated from captions of unseen drawn birds.
 
 unseen = UnseenBirds.load(data_dir, image_size, 400)
-judge = Judge(model_directory.load(damsm, need=("image_encoder",)), unseen)
+judge = BirdJudge(model_directory.load(damsm, need=("image_encoder",)), unseen)
 classifier = load_or_train_classifier(data_dir, image_size, folder)
 evaluate_pictures(pictures, unseen, judge, classifier)
 """
 
 import dataclasses
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
@@ -18,6 +19,7 @@ from data_pipeline.dataset import Split
 from data_pipeline.drawn.birds import COLOURS
 from data_pipeline.drawn.captions import permuted_colours
 from t2i_tf.metrics import faithfulness, r_precision
+from t2i_tf.models.model_directory import ModelDirectory
 
 FIELD_SIZE = 8  # cells a side of the random fields behind colour noise
 
@@ -28,7 +30,7 @@ class UnseenBirds:
 
     Attributes:
         captions: N texts, the first caption of each picture.
-        colours: What the captions tell, int `[N, 3]`, see `faithfulness.colour_labels`.
+        colours: The colours that the captions tell, int `[N, 3]`, see `faithfulness.colour_labels`.
         class_ids: The species, int `[N]`.
         pictures: Real renders, uint8 `[N, S, S, 3]`.
     """
@@ -55,19 +57,19 @@ class UnseenBirds:
             pictures=pictures,
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.captions)
 
 
-class Judge:
-    """DAMSM's encoders with the codes of the captions and of their colour exchanges.
+class BirdJudge:
+    """A DAMSM that ranks captions, with the codes of the captions and of their colour exchanges.
 
     Args:
-        model: A `ModelDirectory` with an image encoder; captions are read with its vocabulary.
+        model: Has an image encoder; captions are read with its vocabulary.
         unseen: The birds whose pictures are judged.
     """
 
-    def __init__(self, model, unseen: UnseenBirds):
+    def __init__(self, model: ModelDirectory, unseen: UnseenBirds):
         self.image_encoder = model.image_encoder
         self.class_ids = unseen.class_ids
         self.sentences = r_precision.sentence_codes(model, unseen.captions)
@@ -111,11 +113,11 @@ class Judge:
 def evaluate_pictures(
     pictures: np.ndarray,
     unseen: UnseenBirds,
-    judge: Judge,
+    judge: BirdJudge,
     classifier: keras.Model,
-    independent: Judge | None = None,
+    independent: BirdJudge | None = None,
 ) -> dict[str, float]:
-    """The figures of one picture a caption.
+    """Measures one picture a caption.
 
     Args:
         pictures: uint8 `[N, H, W, 3]`, picture i from caption i of `unseen`.
@@ -136,8 +138,8 @@ def evaluate_pictures(
     return figures | faithfulness.faithfulness(read, unseen.colours)
 
 
-def seed_std(groups) -> float:
-    """How different the pictures of one caption are, a mean over captions.
+def seed_std(groups: Iterable[np.ndarray]) -> float:
+    """Tells how different the pictures of one caption are, a mean over captions.
 
     Args:
         groups: For each caption uint8 pictures `[n, H, W, 3]`, n of at least 2.
@@ -150,7 +152,7 @@ def seed_std(groups) -> float:
 
 
 def colour_noise(colours: np.ndarray, image_size: int, seed: int = 0) -> np.ndarray:
-    """Pictures without birds: smooth blotches in the colours of each caption.
+    """Makes pictures without birds: smooth blotches in the colours of each caption.
 
     Args:
         colours: int `[N, 3]`, as in `UnseenBirds`.
