@@ -25,13 +25,13 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from benchmarks.flops import nominal_image_flops
-from benchmarks.machine import LargeConvolution
 from data_pipeline.support.errors import UserError, run
 from data_pipeline.vocabulary import END, Vocabulary
 from export import saved_model, tflite
 from t2i_tf.models import model_directory
 from t2i_tf.networks import build
 from t2i_tf.training.flags import define_config
+from t2i_tf.training.machinery.speed import LargeConvolution
 
 VARIANTS = ("keras", "saved_model", *(f"tflite_{name}" for name in tflite.VARIANTS))
 

@@ -17,23 +17,23 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import keras
-import numpy as np
 import tensorflow as tf
 from absl import flags
 from ml_collections import ConfigDict
 
 from benchmarks.flops import executed_flops, nominal_step_flops
-from benchmarks.machine import LargeConvolution, peak_memory_mb
-from data_pipeline.support.errors import run
+from benchmarks.machine import peak_memory_mb
+from data_pipeline.support.errors import UserError, run
 from t2i_tf.networks import build
-from t2i_tf.networks.generator import Generator
 from t2i_tf.networks.image_encoder import ImageEncoder
 from t2i_tf.networks.text_encoder import TextEncoder
 from t2i_tf.training.attngan import AttnGAN
 from t2i_tf.training.build import build_attngan
 from t2i_tf.training.flags import define_config
 from t2i_tf.training.machinery.memory import keep_freed_memory
+from t2i_tf.training.machinery.speed import LargeConvolution
 from t2i_tf.training.options import in_steps
+from t2i_tf.training.trial import random_batch
 
 VOCABULARY, WARM_UP = 5450, 2
 TRAINING_IMAGES = 8855  # of CUB-200-2011, for presets that count epochs
@@ -70,11 +70,14 @@ def measure(config: ConfigDict, steps: int) -> dict[str, float]:
     # The counted networks live in another process, so that they take no memory here.
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         nominal = pool.submit(count, config.to_json()).result()
-    keep_freed_memory()  # this and the next two as training does
+    keep_freed_memory()  # this and the next lines as training does
     keras.utils.set_random_seed(config.seed)
-    tf.config.experimental.enable_op_determinism()
-    batch = random_batch(config)
+    if not config.train.jit_compile:  # Keras compiles no deterministic step.
+        tf.config.experimental.enable_op_determinism()
+    batch = tf.nest.map_structure(tf.constant, random_batch(config, VOCABULARY))
     model = build_attngan(config, encoders(config))
+    if model.jit_compile != config.train.jit_compile:
+        raise UserError("Keras refused train.jit_compile, so its time would be another step's")
     figures = {"model_memory_mb": peak_memory_mb(), "batch": config.train.batch_size}
     figures["flops"] = nominal
     figures["executed_flops"] = executed_flops(model.train_step, batch)
@@ -99,7 +102,7 @@ def measure(config: ConfigDict, steps: int) -> dict[str, float]:
 def count(config: str) -> int:
     """Counts a step as the papers write it down; the config comes as JSON."""
     config = ConfigDict(json.loads(config))
-    return nominal_step_flops(config, encoders(config), random_batch(config))
+    return nominal_step_flops(config, encoders(config), random_batch(config, VOCABULARY))
 
 
 def encoders(config: ConfigDict) -> tuple[TextEncoder, ImageEncoder]:
@@ -121,25 +124,6 @@ def table(figures: dict[str, float], steps: int) -> dict[str, str]:
         "peak memory": f"{figures['peak_memory_mb']:.0f} MB, "
         f"{figures['model_memory_mb']:.0f} before the first step",
     }
-
-
-def random_batch(config: ConfigDict) -> dict:
-    """Makes a batch as `Split.train_batches` gives them, of random images and captions."""
-    image_sizes = Generator(**config.generator).image_sizes
-    rng = np.random.default_rng(0)
-    rows, words = config.train.batch_size, config.data.max_words
-    lengths = rng.integers(min(6, words), words + 1, [rows, 1])
-    tokens = rng.integers(1, VOCABULARY, [rows, words], "int32") * (np.arange(words) < lengths)
-    images = (rng.uniform(-1, 1, [rows, side, side, 3]) for side in image_sizes)
-    batch = {
-        "images": tuple(image.astype("float32") for image in images),
-        "tokens": tokens,
-        "class_id": np.arange(rows, dtype="int32"),
-        "index": np.arange(rows),
-    }
-    if config.data.exchange_words:
-        batch["wrong_tokens"] = np.roll(tokens, 1, axis=1)
-    return tf.nest.map_structure(tf.constant, batch)
 
 
 def stepper(model: AttnGAN, batch: dict) -> Callable[[], float]:

@@ -36,7 +36,8 @@ def define_flags() -> None:
         "its GAN was trained; its own training took crops of 299 px and resized nothing. PyTorch "
         "up to 0.3.1, which trained the published weights, aligned them; later PyTorch does not. "
         "By default the file decides: PyTorch since 0.4.1 saves num_batches_tracked, earlier "
-        "versions did not. Set it for weights that a later PyTorch saved again, or that 0.4.0 trained.",
+        "versions did not. Set it for weights that a later PyTorch saved again, or that 0.4.0 "
+        "trained.",
     )
     flags.DEFINE_string("name", None, "The model's name; by default the generator file's.")
 

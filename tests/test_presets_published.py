@@ -139,6 +139,11 @@ TABLE = {
         ATTNGAN,
         {"generator.attention": "dual", "discriminator.norm": "spectral"},
     ),
+    "cub_dualattn_compressed": (
+        "dualAttnModel.py of a student project, for the structure; trained as cub_attngan2",
+        ATTNGAN,
+        {"generator.attention": "dual_compressed"},
+    ),
     "cub_no_attention": (
         "trained as cub_attngan2, to be compared with it",
         ATTNGAN,
@@ -185,6 +190,7 @@ def test_a_preset_has_its_source_s_numbers(name):
         ("cub_dcgan", BIRDS, 295, 400),
         ("cub_attngan2_plus", BIRDS, 442, 600),
         ("cub_dualattn", BIRDS, 442, 600),
+        ("cub_dualattn_compressed", BIRDS, 442, 600),
         ("cub_no_attention", BIRDS, 442, 600),
     ],
 )

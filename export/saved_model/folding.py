@@ -11,7 +11,13 @@ from t2i_tf.networks import build
 from t2i_tf.networks.batch_norm import BatchNorm
 from t2i_tf.networks.generator import Generator
 from t2i_tf.networks.layers import InvertedResidualBlock
-from t2i_tf.networks.stages import AttentionStage, DualAttentionStage, InitialStage, JointStage
+from t2i_tf.networks.stages import (
+    AttentionStage,
+    CompressedDualAttentionStage,
+    DualAttentionStage,
+    InitialStage,
+    JointStage,
+)
 
 
 def folded(generator: Generator) -> Generator:
@@ -65,6 +71,13 @@ def _(own: AttentionStage, trained: AttentionStage) -> None:
 @_take.register
 def _(own: DualAttentionStage, trained: DualAttentionStage) -> None:
     for name in ("textual", "visual", "embed"):
+        _take(getattr(own, name), getattr(trained, name))
+    _take_refinement(own, trained)
+
+
+@_take.register
+def _(own: CompressedDualAttentionStage, trained: CompressedDualAttentionStage) -> None:
+    for name in ("textual", "channel", "spatial"):
         _take(getattr(own, name), getattr(trained, name))
     _take_refinement(own, trained)
 

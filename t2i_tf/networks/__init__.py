@@ -15,6 +15,10 @@ from t2i_tf.networks.attention import (
 from t2i_tf.networks.batch_norm import BatchNorm
 from t2i_tf.networks.convolutions import Conv2D, SpectralConv2D
 from t2i_tf.networks.discriminator import Discriminator
+from t2i_tf.networks.dual_compressed import (
+    CompressedChannelAttention,
+    CompressedSpatialAttention,
+)
 from t2i_tf.networks.generator import Generator
 from t2i_tf.networks.image_encoder import ImageEncoder, build_image_encoder
 from t2i_tf.networks.layers import (
@@ -27,6 +31,7 @@ from t2i_tf.networks.layers import (
 )
 from t2i_tf.networks.stages import (
     AttentionStage,
+    CompressedDualAttentionStage,
     DualAttentionStage,
     InitialStage,
     JointStage,
@@ -38,6 +43,9 @@ __all__ = [
     "BatchNorm",
     "Blocks",
     "ChannelAttention",
+    "CompressedChannelAttention",
+    "CompressedDualAttentionStage",
+    "CompressedSpatialAttention",
     "ConditioningAugmentation",
     "Discriminator",
     "DownBlock",

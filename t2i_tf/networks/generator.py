@@ -4,9 +4,21 @@ import keras
 from keras import ops
 
 from t2i_tf.networks.layers import Blocks, ConditioningAugmentation
-from t2i_tf.networks.stages import AttentionStage, DualAttentionStage, InitialStage, JointStage
+from t2i_tf.networks.stages import (
+    AttentionStage,
+    CompressedDualAttentionStage,
+    DualAttentionStage,
+    InitialStage,
+    JointStage,
+)
 
-STAGES = {"textual": AttentionStage, "none": JointStage, "dual": DualAttentionStage}
+STAGES = {
+    "textual": AttentionStage,
+    "none": JointStage,
+    "dual": DualAttentionStage,
+    "dual_compressed": CompressedDualAttentionStage,
+}
+RELU_FIRST = ("dual", "dual_compressed")  # whose first stage has a ReLU instead of a GLU
 IMAGE_HEADS = ("all", "last")
 
 
@@ -25,8 +37,8 @@ class Generator(keras.Model):
         normalize_sentence: Standardise each sentence code before use.
         logvar_bias: See `ConditioningAugmentation`.
         attention: What the later stages look at: `"textual"` (AttnGAN), `"dual"` (DualAttn-GAN,
-            whose first stage also uses ReLU instead of a GLU) or `"none"` (StackGAN-v2: the
-            condition).
+            whose first stage also uses ReLU instead of a GLU), `"dual_compressed"` (the network
+            that a student project published by that name) or `"none"` (StackGAN-v2: the condition).
         image_heads: `"all"` draws an image at every stage, `"last"` (AttnDCGAN) only at the end.
         blocks: Makes the parts; by default in the form for training, which is also the only form
             that `get_config` and saving support.
@@ -68,9 +80,8 @@ class Generator(keras.Model):
         self.attention = attention
         self.image_heads = image_heads
         self.condition = ConditioningAugmentation(condition_dim, logvar_bias, name="condition")
-        self.initial = InitialStage(
-            filters, base_size, "relu" if attention == "dual" else "glu", blocks, name="initial"
-        )
+        activation = "relu" if attention in RELU_FIRST else "glu"
+        self.initial = InitialStage(filters, base_size, activation, blocks, name="initial")
         self.refine = [
             STAGES[attention](
                 filters, base_size * 2 ** (i - 1), residual_blocks, blocks, name=f"stage_{i}"

@@ -3,9 +3,14 @@
 from collections.abc import Callable
 
 import keras
+from keras import KerasTensor as Tensor
 from keras import ops
 
 from t2i_tf.networks.attention import VisualAttention
+from t2i_tf.networks.dual_compressed import (
+    CompressedChannelAttention,
+    CompressedSpatialAttention,
+)
 from t2i_tf.networks.layers import Blocks, glu
 
 
@@ -16,7 +21,7 @@ class InitialStage(keras.layers.Layer):
     Args:
         filters: GF, the channels at full size; the 4x4 map has `filters * size / 4`.
         size: Output side in pixels, a power of two of at least 8.
-        activation: `"glu"`, or `"relu"` as in DualAttn-GAN, after the dense layer.
+        activation: `"glu"`, or `"relu"` as in both DualAttn-GANs, after the dense layer.
         blocks: Makes the parts, see `Blocks`.
     """
 
@@ -215,3 +220,42 @@ class DualAttentionStage(_LaterStage):
         context, attention = self.textual(features, words, mask)
         both = [features + context, features + self.visual(features)]
         return self.refine(self.embed(ops.concatenate(both, axis=-1)), training), attention
+
+
+@keras.saving.register_keras_serializable("t2i_tf")
+class CompressedDualAttentionStage(_LaterStage):
+    """Textual beside compressed visual attention, as a student project's DualAttn-GAN has them.
+
+    [h + textual, h + spatial(channel(h))], residual blocks, up-block; see `dual_compressed`.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        side: int,
+        residual_blocks: int = 2,
+        blocks: Blocks | None = None,
+        **kwargs,
+    ):
+        blocks = blocks or Blocks()
+        super().__init__(filters, side, residual_blocks, blocks, **kwargs)
+        self.textual = blocks.textual_attention(filters, name="textual")
+        self.channel = CompressedChannelAttention(filters, side, name="channel")
+        self.spatial = CompressedSpatialAttention(filters, name="spatial")
+
+    def build(self, features_shape, words_shape):
+        self.textual.build(features_shape, words_shape)
+        self.channel.build(features_shape)
+        self.spatial.build(features_shape)
+        self.build_blocks(features_shape)
+
+    def call(self, features, words, mask, training=False):
+        """Maps `[B, h, w, GF]` to (`[B, 2h, 2w, GF]`, textual attention `[B, h, w, T]`)."""
+        h, attention = self.attend(features, words, mask)
+        return self.refine(h, training), attention
+
+    def attend(self, features: Tensor, words: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps `[B, h, w, GF]` to (`[B, h, w, 2 GF]`, textual attention `[B, h, w, T]`)."""
+        context, attention = self.textual(features, words, mask)
+        visual = self.spatial(self.channel(features))
+        return ops.concatenate([features + context, features + visual], axis=-1), attention

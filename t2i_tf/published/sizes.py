@@ -22,10 +22,10 @@ WIDTH, EMBEDDING, FILTERS, CONDITION, NOISE, DISCRIMINATOR_FILTERS = 128, 300, 3
 _NETWORKS = {  # its name here and in AttnGAN's code, and how its keys begin
     "text_encoder": ("a text encoder (RNN_ENCODER)", r"encoder\.weight|rnn\."),
     "image_encoder": ("an image encoder (CNN_ENCODER)", "emb_|Conv2d_|Mixed_"),
-    "generator": ("a generator (G_NET or G_DCGAN)", r"ca_net\.|h_net\d|img_net"),
+    "generator": ("a generator (G_NET, G_DCGAN or DualAttn_G_NET)", r"ca_net\.|h_net\d|img_net"),
     "discriminator": ("a discriminator (D_NET)", "img_code_s|COND_DNET|UNCOND_DNET"),
 }
-_OTHER_DUAL = "dual_attention_module"
+_DUAL = "dual_attention_module"  # of the student project's DualAttn_G_NET
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,12 +56,6 @@ def of(network: str, state: State) -> Sizes:
     Raises:
         UserError: The state dict holds another network.
     """
-    if any(_OTHER_DUAL in key for key in state):
-        raise UserError(
-            f"found the DualAttn-GAN of the code with {_OTHER_DUAL}: another network than the "
-            "paper's, which configs/cub_dualattn.py trains; its weights fit none of the networks "
-            "here"
-        )
     found = {
         name: sum(re.match(keys, key) is not None for key in state)
         for name, (_, keys) in _NETWORKS.items()
@@ -113,18 +107,18 @@ def _image_encoder(state: State) -> Sizes:
 
 
 def _generator(state: State) -> Sizes:
-    """The sizes of a G_NET or G_DCGAN."""
+    """The sizes of a G_NET, G_DCGAN or DualAttn_G_NET."""
+    dual = any(_DUAL in key for key in state)
+    context = r"h_net\d+\.(att|dual_.*\.textual_.*)\.conv_context\.weight"
     last_only = not _numbers(state, r"img_net(\d+)\.")
-    units = _most_common_size(
-        state, (r"ca_net\.fc\.weight", 2, 1, 1), (r"h_net\d+\.att\.conv_context\.weight", 4, 1, 1)
-    )
+    units = _most_common_size(state, (r"ca_net\.fc\.weight", 2, 1, 1), (context, 4, 1, 1))
     condition = _most_common_size(state, (r"ca_net\.fc\.(weight|bias)", None, 0, 4)) or CONDITION
     inputs = _most_common_size(state, (r"h_net1\.fc\.0\.weight", 2, 1, 1)) or condition + NOISE
     filters = _most_common_size(
         state,
         (r"img_net\d*\.img\.0\.weight", 4, 1, 1),
-        (r"h_net\d+\.att\.conv_context\.weight", 4, 0, 1),
-        (r"h_net1\.fc\.1\.\w+", 1, 0, 2 * 16 * 16),
+        (context, 4, 0, 1),
+        (r"h_net1\.fc\.1\.\w+", 1, 0, (1 if dual else 2) * 16 * 16),
         (r"h_net1\.upsample4\.2\.\w+", 1, 0, 2),
         (r"h_net\d+\.upsample\.2\.\w+", 1, 0, 2),
     )
@@ -138,7 +132,7 @@ def _generator(state: State) -> Sizes:
         base_size=BASE_SIZE,
         normalize_sentence=False,
         logvar_bias=0.0,
-        attention="textual",
+        attention="dual_compressed" if dual else "textual",
         image_heads="last" if last_only else "all",
     )
     drawn = range(stages - 1 if last_only else 0, stages)

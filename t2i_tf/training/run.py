@@ -132,7 +132,10 @@ class Run:
                 callbacks += self._first_workers(trainer, start, progress, make_watchers, save)
                 if traced:
                     callbacks.append(Profile(self.workdir, *traced))
-            self._fit(trainer, start, callbacks)
+            try:
+                self._fit(trainer, start, callbacks)
+            finally:
+                stop.restore()
         if stop.received:
             step, name = stop.step, stop.received.name
             print(f"{name}: saved step {step}; the same command goes on from it", file=sys.stderr)

@@ -8,22 +8,23 @@ import tensorflow as tf
 from ml_collections import ConfigDict
 
 from t2i_tf.networks import build
+from t2i_tf.networks.generator import Generator
 from t2i_tf.training.build import build_attngan
 from t2i_tf.training.machinery import replicas
 
 VOCABULARY = 100
 
 
-def random_batch(
-    config: ConfigDict, image_sizes: tuple[int, ...], vocabulary_size: int = VOCABULARY
-) -> dict:
-    """A global batch of random images and captions, in the form of `Split.train_batches`.
+def random_batch(config: ConfigDict, vocabulary_size: int = VOCABULARY) -> dict:
+    """Makes a global batch as `Split.train_batches` does, of random images and captions.
 
     Args:
-        config: The config of a GAN.
-        image_sizes: Sides of the images, smallest first.
+        config: Of a GAN, or of a DAMSM.
         vocabulary_size: Number of token ids.
     """
+    image_sizes = (config.data.image_size,)
+    if "generator" in config:
+        image_sizes = Generator(**config.generator).image_sizes
     rng = np.random.default_rng(0)
     rows, words = config.train.batch_size, config.data.max_words
     lengths = rng.integers(min(6, words), words + 1, [rows, 1])
@@ -55,7 +56,7 @@ def train(config: ConfigDict, steps: int) -> tuple[list[float], Mapping[str, flo
     worker, workers = replicas.worker()
     encoders = build.text_encoder(config, VOCABULARY), build.image_encoder(config, False)
     model = build_attngan(config, encoders)
-    rows = random_batch(config, model.image_sizes)
+    rows = random_batch(config)
     share = config.train.batch_size // workers
 
     def of_worker(_):

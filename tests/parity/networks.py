@@ -165,6 +165,7 @@ def generator(fixture, state):
         c["Z_DIM"],
         c["CONDITION_DIM"],
         c["R_NUM"],
+        attention=_attention(state),
         image_heads="last" if "img_net.img.0.weight" in state else "all",
     )
     sentence, words = (c["EMBEDDING_DIM"],), (5, c["EMBEDDING_DIM"])
@@ -172,6 +173,10 @@ def generator(fixture, state):
     network(*(keras.Input(shape) for shape in shapes))
     reference_weights.assign_generator(network, state)
     return network
+
+
+def _attention(state):
+    return "dual_compressed" if any("dual_attention" in key for key in state) else "textual"
 
 
 def generator_inputs(fixture):

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
-from tests.parity import losses, networks, pretraining, training
+from tests.parity import compressed, losses, networks, pretraining, training
 from tests.parity.fixture import stored_part
 
-CASES = networks.CASES | losses.CASES | training.CASES | pretraining.CASES
+CASES = networks.CASES | compressed.CASES | losses.CASES | training.CASES | pretraining.CASES
 TABLE = Path(__file__).parents[2] / "docs" / "parity.md"
 
 

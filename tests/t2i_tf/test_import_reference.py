@@ -120,6 +120,33 @@ def test_the_dcgan_with_a_gru_is_imported_without_discriminators(published, tmp_
     np.testing.assert_allclose(pictures(model), pictures(direct).astype(int), atol=1)
 
 
+def test_the_compressed_dual_attention_is_imported(published, tmp_path):
+    import_files(
+        tmp_path / "model",
+        published / "text_encoder_lstm.pth",
+        save(state_dict("dual_generator"), tmp_path / "dual.pth", "old"),
+        published / "captions.pickle",
+    )
+    model = model_directory.load(tmp_path / "model")
+    assert model.config.generator.to_dict() == {
+        "stages": 2,
+        "filters": 8,
+        "noise_dim": 8,
+        "condition_dim": 6,
+        "residual_blocks": 2,
+        "base_size": 64,
+        "normalize_sentence": False,
+        "logvar_bias": 0.0,
+        "attention": "dual_compressed",
+        "image_heads": "all",
+    }
+    fixture = load("dual_generator")
+    direct = given_directly(text_encoder("lstm")[0], generator(fixture, fixture.group("w/")))
+    expected = pictures(direct).astype(int)
+    assert expected.shape == (2, 128, 128, 3) and expected.std() > 5
+    np.testing.assert_allclose(pictures(model), expected, atol=1)
+
+
 def test_sizes_are_read_off_the_weights(imported):
     assert json.loads((imported / "config.json").read_text()) == {
         "name": "generator_b3",
@@ -339,7 +366,7 @@ def test_flags_that_mean_nothing_are_refused(published, tmp_path):
         (
             "generator",
             "text_encoder_lstm",
-            r"^generator .*: expected a generator \(G_NET or G_DCGAN\), found a text encoder",
+            r"^generator .*: expected a generator \(G_NET, .*_G_NET\), found a text encoder",
         ),
     ],
 )
@@ -358,8 +385,9 @@ def test_one_problem_is_one_line(flag, name, message, published, tmp_path):
     ("state", "message"),
     [
         (
-            {"h_net1.fc.0.weight": (8, 4), "h_net2.dual_attention_module.x.weight": (2, 2)},
-            "found the DualAttn-GAN .*another network than the paper's",
+            {"h_net1.fc.0.weight": (8, 400), "h_net2.dual_attention_module.x.weight": (2, 2)},
+            r"missing: h_net2.dual_attention_module.visual_.*.linear_1.weight"
+            r"(.*\n)*.*unknown: h_net2.dual_attention_module.x.weight",
         ),
         ({"fc.weight": (8, 4)}, r"found none of AttnGAN's networks \(its keys: fc.weight, "),
         ({"h_net1.fc.0.weight": (8, 400)}, "missing: ca_net.fc.weight"),

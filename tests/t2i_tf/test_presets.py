@@ -104,5 +104,6 @@ def test_presets_differ_from_attngan2_as_their_papers_do():
         "generator.attention": "dual",
         "discriminator.norm": "spectral",
     }
+    assert differences("cub_dualattn_compressed") == {"generator.attention": "dual_compressed"}
     assert differences("cub_attngan1") == {"data.image_size": 32, "generator.stages": 2}
     assert differences("cub_attngan3_512") == {"data.image_size": 128, "generator.stages": 4}

@@ -30,17 +30,19 @@ class StopOnSignal(StepCallback):
         self.on_any_worker = on_any_worker
         self.alone = alone
         self.received: signal.Signals | None = None
+        self._handlers = {}
 
     def on_train_begin(self, logs=None):
         self._handlers = {number: signal.signal(number, self._note) for number in self.SIGNALS}
 
     def _note(self, number, frame):
-        self._restore()
+        self.restore()
         self.received = signal.Signals(number)
         if self.alone:
             self.model.stop_training = True
 
-    def _restore(self):
+    def restore(self) -> None:
+        """Gives the signals back; Keras' `fit` does not say when it ends by an error."""
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
@@ -51,4 +53,4 @@ class StopOnSignal(StepCallback):
             self.model.stop_training = True
 
     def on_train_end(self, logs=None):
-        self._restore()
+        self.restore()

@@ -14,6 +14,7 @@ from t2i_tf.networks.layers import UpBlock
 OPTIONS = {
     "textual": {"residual_blocks": 2},
     "dual": {},
+    "dual_compressed": {},
     "none": {},
     "last": {"attention": "textual", "image_heads": "last", "residual_blocks": 0},
 }

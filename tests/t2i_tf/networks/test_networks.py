@@ -180,7 +180,7 @@ def test_inception_encoder_has_the_published_shapes(inception, rng):
     ]
 
 
-@pytest.mark.parametrize("attention", ["textual", "none", "dual"])
+@pytest.mark.parametrize("attention", ["textual", "none", "dual", "dual_compressed"])
 @pytest.mark.parametrize("image_heads", ["all", "last"])
 def test_every_kind_of_generator_draws_and_attends(attention, image_heads, rng):
     generator = Generator(

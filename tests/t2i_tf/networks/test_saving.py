@@ -52,7 +52,7 @@ def test_convolutions(spectral_norm, side, strides, size, rng, tmp_path):
     assert type(saved) is type(layer) and saved.get_config() == layer.get_config()
 
 
-@pytest.mark.parametrize("attention", ["textual", "none", "dual"])
+@pytest.mark.parametrize("attention", ["textual", "none", "dual", "dual_compressed"])
 @pytest.mark.parametrize("image_heads", ["all", "last"])
 @pytest.mark.parametrize("normalize_sentence", [False, True])
 def test_generators(attention, image_heads, normalize_sentence, rng, tmp_path):

@@ -22,7 +22,10 @@ def test_the_initial_stage_reaches_its_size(activation, units):
     assert [block.filters for block in stage.up_blocks] == [16, 8, 4]
 
 
-@pytest.mark.parametrize("stage_class", [stages.AttentionStage, stages.DualAttentionStage])
+@pytest.mark.parametrize(
+    "stage_class",
+    [stages.AttentionStage, stages.DualAttentionStage, stages.CompressedDualAttentionStage],
+)
 def test_stages_that_attend_double_the_size_and_return_their_attention(stage_class, inputs):
     features, words, mask, _ = inputs
     h, attention = stage_class(4, side=8, residual_blocks=1)(features, words, mask)
@@ -56,3 +59,15 @@ def test_dual_stages_use_inverted_residual_blocks():
     stage = stages.DualAttentionStage(4, side=8, residual_blocks=2)
     assert [type(block) for block in stage.blocks] == 2 * [layers.InvertedResidualBlock]
     assert [block.filters for block in stage.blocks] == [8, 8]
+
+
+def test_a_compressed_dual_stage_joins_both_attentions_by_hand(inputs):
+    features, words, mask, _ = inputs
+    stage = stages.CompressedDualAttentionStage(4, side=8, residual_blocks=1)
+    h, attention = stage(features, words, mask)
+    textual, expected_attention = stage.textual(features, words, mask)
+    visual = stage.spatial(stage.channel(features))
+    joined = ops.concatenate([features + textual, features + visual], axis=-1)
+    np.testing.assert_allclose(h, stage.up(stage.blocks[0](joined)), atol=1e-5)
+    np.testing.assert_array_equal(attention, expected_attention)
+    assert [type(block) for block in stage.blocks] == [layers.ResidualBlock]

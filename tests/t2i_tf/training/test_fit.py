@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline.support.errors import UserError
-from t2i_tf.training.callbacks import Watcher
+from t2i_tf.training.callbacks import StopOnSignal, Watcher
 from t2i_tf.training.run import Run
 from t2i_tf.training.trainer import Trainer
 from tests.t2i_tf.training.callbacks.helpers import room_for, saved_step
@@ -124,8 +124,10 @@ def test_a_run_goes_on_from_its_last_checkpoint_after_a_crash(run, tmp_path):
     def crash():
         raise RuntimeError("power cut")
 
+    handlers = [signal.getsignal(number) for number in StopOnSignal.SIGNALS]
     with pytest.raises(RuntimeError, match="power cut"):
         run(tmp_path / "run", [At(7, crash)])
+    assert [signal.getsignal(number) for number in StopOnSignal.SIGNALS] == handlers
     np.testing.assert_array_equal(run(tmp_path / "run"), expected)
     assert means(tmp_path / "run") == means(tmp_path / "undisturbed")
 
@@ -167,7 +169,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(run, tmp_path):
         def fill(step):
             disk.enter_context(room_for(200_000))
 
-        message = "checkpoints cannot be written: File too large; a checkpoint"
+        message = "checkpoints cannot be written: File too large; the last saved checkpoint"
         with pytest.raises(UserError, match=message) as error:
             run(tmp_path / "run", export=fill)
     assert "\n" not in str(error.value)
@@ -182,6 +184,6 @@ def test_a_model_directory_that_cannot_be_written_is_named(run, tmp_path):
         (tmp_path / "file").touch()
         (tmp_path / "file" / "model").mkdir()
 
-    with pytest.raises(UserError, match="model cannot be written: Not a directory; a checkpoint"):
+    with pytest.raises(UserError, match="model cannot be written: Not a directory; the last saved"):
         run(tmp_path / "run", export=export)
     assert saved_step(Walk(), tmp_path / "run") == 4

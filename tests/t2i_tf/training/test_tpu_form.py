@@ -37,7 +37,7 @@ def test_xla_compiles_the_whole_step(place):
     config.discriminator.norm = "batch"  # Synchronized, too.
     config.train.batch_size = 8
     network = model(config)
-    rows = tf.nest.map_structure(tf.constant, trial.random_batch(config, network.image_sizes, 20))
+    rows = tf.nest.map_structure(tf.constant, trial.random_batch(config, 20))
     before = [variable.numpy() for variable in network.generator.trainable_variables]
     step = tf.function(network.train_step, jit_compile=True, autograph=False)
     figures = step(rows)
