@@ -31,6 +31,13 @@ def define_flags() -> None:
     flags.DEFINE_list("inception", [inception.IMAGENET], "Networks: imagenet, damsm, or files.")
     flags.DEFINE_string("independent", None, "Another DAMSM, to judge R-precision as well.")
     flags.DEFINE_integer("seed", 0, "Decides captions and noise.", lower_bound=0, upper_bound=2**62)
+    flags.DEFINE_integer(
+        "max_words",
+        None,
+        "Words read of a caption; the model's own number if left out. Published figures took 25 "
+        "for birds and 20 for COCO.",
+        lower_bound=1,
+    )
     flags.DEFINE_integer("batch_size", 32, "Pictures per batch.", lower_bound=1)
 
 
@@ -53,12 +60,12 @@ def main(arguments: list[str]) -> None:
     real = RealSet(options.data_dir) if options.data_dir else None
     own = None
     if options.model_dir:
-        model = model_directory.load(options.model_dir)
+        model = model_directory.load(options.model_dir, max_words=options.max_words)
         if judging or inception.DAMSM in options.inception:
-            own = Judge.load("own DAMSM", options.model_dir)
+            own = Judge.load("own DAMSM", options.model_dir, options.max_words)
     judges = [own] if judging else []
     if options.independent:
-        judges.append(Judge.load("independent DAMSM", options.independent))
+        judges.append(Judge.load("independent DAMSM", options.independent, options.max_words))
     extractors = []
     if set(metrics) - {R_PRECISION}:
         with of_flag("inception"):

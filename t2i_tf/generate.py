@@ -74,6 +74,9 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "seed", 0, "Seed of each caption's first picture.", lower_bound=0, upper_bound=2**62
     )
+    flags.DEFINE_integer(
+        "max_words", None, "Words read of a caption; the model's own number if left out.", 1
+    )
     flags.DEFINE_boolean("attention", False, "Also show where the last stage looks for each word.")
     flags.DEFINE_string("output_dir", None, "Folder for the pictures.", required=True)
 
@@ -90,7 +93,7 @@ def main(arguments: list[str]) -> None:
         texts += captions.read_file(options.captions_file)
     if not texts:
         raise UserError('nothing to draw: give --text="..." or --captions_file=')
-    model = TextToImage.from_preset(options.model_dir)
+    model = TextToImage.from_preset(options.model_dir, options.max_words)
     for path in write_pictures(
         model, texts, options.output_dir, options.num_images, options.seed, options.attention
     ):

@@ -14,6 +14,9 @@ def define_flags() -> None:
     flags.DEFINE_string("model_dir", "bundled", "Model directory, or a run's --workdir.")
     flags.DEFINE_string("output_dir", None, "Folder of all the versions.", required=True)
     flags.DEFINE_integer("version", None, "Default: one more than the largest.", lower_bound=1)
+    flags.DEFINE_integer(
+        "max_words", None, "Words read of a caption; the model's own number if left out.", 1
+    )
     flags.DEFINE_boolean("overwrite", False, "Whether an existing version may be replaced.")
 
 
@@ -22,7 +25,11 @@ def main(_: list[str]) -> None:
     tf.get_logger().setLevel("WARNING")
     options = flags.FLAGS
     path = saved_model.export(
-        options.model_dir, options.output_dir, options.version, options.overwrite
+        options.model_dir,
+        options.output_dir,
+        options.version,
+        options.overwrite,
+        options.max_words,
     )
     print(f"The SavedModel is in {path}")
 

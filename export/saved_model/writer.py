@@ -24,6 +24,7 @@ def export(
     output_dir: str | Path,
     version: int | None = None,
     overwrite: bool = False,
+    max_words: int | None = None,
 ) -> Path:
     """Writes a model as `<output_dir>/<version>`, whole or not at all.
 
@@ -32,6 +33,7 @@ def export(
         output_dir: The folder of all versions, what TensorFlow Serving calls the base path.
         version: None for one more than the largest there is.
         overwrite: Whether an existing version may be replaced.
+        max_words: Words that are read of a caption; by default those of the model's config.
 
     Returns:
         The version's folder.
@@ -48,7 +50,7 @@ def export(
     target = output_dir / str(version)
     if target.exists() and not overwrite:
         raise UserError(f"{target} exists already: give another version, or overwrite it")
-    model = model_directory.load(model_dir)
+    model = model_directory.load(model_dir, max_words=max_words)
     card = served_card(model_directory.find(model_dir), model.config)
     try:
         with appearing(target, replace=overwrite) as folder:

@@ -71,8 +71,13 @@ class Judge:
     extractor: Extractor
 
     @classmethod
-    def load(cls, name: str, directory: str | Path) -> "Judge":
+    def load(cls, name: str, directory: str | Path, max_words: int | None = None) -> "Judge":
         """Loads a model directory's encoders.
+
+        Args:
+            name: Name of the judge in a report.
+            directory: What `model_directory.find` takes.
+            max_words: Words that the judge reads of a caption; by default those of its config.
 
         Raises:
             UserError: The directory lacks them.
@@ -84,7 +89,7 @@ class Judge:
                 f"{directory} has no image encoder ({weights.name}), which {R_PRECISION} and the "
                 f"network {inception.DAMSM} need: leave them out"
             )
-        model = model_directory.load(directory, need=("image_encoder",))
+        model = model_directory.load(directory, need=("image_encoder",), max_words=max_words)
         return cls(name, model, inception.damsm_extractor(model.image_encoder, directory))
 
 

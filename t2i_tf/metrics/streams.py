@@ -102,7 +102,11 @@ def drawn_pictures(
     plan = plan_captions(split, count, seed)
     encoded = encode(plan.texts, model.vocabulary, model.config.data.max_words)
     drawn = TextToImage(model).draw(encoded.tokens, plan.seeds, batch_size)
-    about = {"seed": seed, "captions_not_read_whole": len(encoded.warnings)}
+    about = {
+        "seed": seed,
+        "max_words": model.config.data.max_words,
+        "captions_not_read_whole": len(encoded.warnings),
+    }
     size = model.config.data.image_size
     return Pictures(_batches((image for image, _ in drawn), batch_size), count, size, plan, about)
 

@@ -126,6 +126,7 @@ def load(
     need: tuple[str, ...] = ("generator",),
     unroll: bool = False,
     blocks: Blocks | None = None,
+    max_words: int | None = None,
 ) -> ModelDirectory:
     """Loads a model directory.
 
@@ -135,6 +136,7 @@ def load(
         unroll: See `TextEncoder`.
         blocks: Makes the generator's parts; by default in the form for training. Other blocks must
             have the same weights in the same places.
+        max_words: Words that the model reads of a caption; by default those of its config.
 
     Raises:
         UserError: The folder is no model directory, or lacks a needed part.
@@ -142,6 +144,7 @@ def load(
     directory = find(directory)
     config, vocabulary = describe(directory, need)
     try:
+        config.data.max_words = max_words or config.data.max_words
         with build.blank():
             model = ModelDirectory(
                 config, vocabulary, build.text_encoder(config, len(vocabulary), unroll)

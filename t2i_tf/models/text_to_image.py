@@ -61,17 +61,19 @@ class TextToImage:
         self._directory: Path | None = None
 
     @classmethod
-    def from_preset(cls, preset: str | Path) -> "TextToImage":
+    def from_preset(cls, preset: str | Path, max_words: int | None = None) -> "TextToImage":
         """Loads a model.
 
         Args:
             preset: `"bundled"`, the model that comes with the package; a model directory; or the
                 folder of a training run.
+            max_words: Words that are read of a caption, the first ones; by default as many as in
+                training.
 
         Raises:
             UserError: There is no such model, or it has no generator.
         """
-        model = cls(model_directory.load(preset, need=("generator",)))
+        model = cls(model_directory.load(preset, need=("generator",), max_words=max_words))
         model._directory = model_directory.find(preset)
         return model
 

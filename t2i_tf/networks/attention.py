@@ -142,8 +142,10 @@ class SpatialAttention(keras.layers.Layer):
         attended = ops.einsum("bij,bjc->bic", ops.softmax(scores), self.value(places))
         attended = ops.reshape(attended, (-1, *small.shape[1:]))
         if factor > 1:
+            # XLA has no bilinear gradient in half precision.
+            attended = ops.cast(attended, keras.config.floatx())
             attended = ops.image.resize(attended, (height, width), interpolation="bilinear")
-        return x + self.scale * attended
+        return x + self.scale * ops.cast(attended, x.dtype)
 
     def get_config(self):
         return {**super().get_config(), "filters": self.filters, "size": self.size}

@@ -199,3 +199,14 @@ def test_the_bundled_model_is_a_preset():
     assert model.generate("a red bird").shape == (1, model.image_size, model.image_size, 3)
     with pytest.raises(t2i_tf.UserError, match="nonsense is no model directory"):
         TextToImage.from_preset("nonsense")
+
+
+def test_captions_may_be_longer_than_in_training(model_dir, small_config):
+    words = small_config.data.max_words
+    caption = " ".join(["red", "bird", "with", "blue"] * 3)
+    short, long = (TextToImage.from_preset(model_dir, n) for n in (None, 2 * words))
+    with pytest.warns(UserWarning, match=f"kept the first {words} of 12 words"):
+        assert short.encode_text(caption)[2].sum() == words
+    with warnings.catch_warnings(action="error"):
+        assert long.encode_text(caption)[2].sum() == 2 * words
+        assert (long.generate(caption) != short.generate("red bird with blue")).any()

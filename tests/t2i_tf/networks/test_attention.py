@@ -1,5 +1,7 @@
 import numpy as np
+import tensorflow as tf
 
+from t2i_tf.networks import build
 from t2i_tf.networks.attention import (
     ChannelAttention,
     SpatialAttention,
@@ -82,3 +84,21 @@ def test_spatial_attention_on_large_maps_works_on_averages(rng):
     expected = constant + (constant[:, :1, :1] @ np.array(layer.value.kernel))
     np.testing.assert_allclose(layer(constant), expected, rtol=1e-5)
     assert layer(x).shape == x.shape
+
+
+def test_xla_differentiates_spatial_attention_in_half_precision():
+    with build.precision("mixed_bfloat16"):
+        layer = SpatialAttention(8, size=4)
+    x = tf.random.stateless_normal((2, 16, 16, 8), [1, 2])
+    layer(x)
+    layer.scale.assign(0.5)
+
+    @tf.function(jit_compile=True)
+    def gradient():
+        with tf.GradientTape() as tape:
+            result = layer(x)
+            loss = tf.reduce_sum(tf.square(tf.cast(result, "float32")))
+        assert result.dtype == "bfloat16"
+        return tape.gradient(loss, layer.query.kernel.value)
+
+    assert np.any(gradient())

@@ -1,7 +1,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from t2i_tf.networks import build
 from t2i_tf.networks.dual_compressed import (
     CompressedChannelAttention,
     CompressedSpatialAttention,
@@ -84,3 +86,21 @@ def test_both_survive_saving(layer, rng, tmp_path):
 def test_sides_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="side must be a multiple of 8, got 12"):
         CompressedChannelAttention(8, 12)
+
+
+def test_xla_differentiates_them_in_half_precision():
+    with build.precision("mixed_bfloat16"):
+        channel, spatial = CompressedChannelAttention(8, 16), CompressedSpatialAttention(8)
+    x = tf.random.stateless_normal((2, 16, 16, 8), [1, 2])
+    spatial(channel(x))
+    weights = [weight.value for layer in (channel, spatial) for weight in layer.trainable_weights]
+
+    @tf.function(jit_compile=True)
+    def gradients():
+        with tf.GradientTape() as tape:
+            result = spatial(channel(x))
+            loss = tf.reduce_sum(tf.square(tf.cast(result, "float32")))
+        assert result.dtype == "bfloat16"
+        return tape.gradient(loss, weights)
+
+    assert all(np.any(gradient) for gradient in gradients())
