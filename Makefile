@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 # PLATFORM=gpu also installs CUDA's libraries.
-REQUIREMENTS = requirements$(if $(filter gpu,$(PLATFORM)),-gpu).txt
+KIND = $(if $(filter gpu,$(PLATFORM)),-gpu)
+INSTALLED = $(VENV)/installed$(KIND)
 
 .PHONY: quickstart test lint clean
 
-quickstart: $(VENV)/installed
+quickstart: $(INSTALLED)
 	$(RUN) -m export.quickstart --output_dir=quickstart $(QUICKSTART_FLAGS)
 
 test: $(VENV)/installed-dev lint
@@ -17,10 +18,10 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
-$(VENV)/installed: $(REQUIREMENTS)
+$(INSTALLED): requirements$(KIND).txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements$(KIND).txt
 	@touch $@
 
 # Optional: the tests of reading published .pth files are skipped without it.
@@ -28,7 +29,7 @@ $(VENV)/installed-torch: requirements-torch.txt $(VENV)/installed-dev
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+$(VENV)/installed-dev: requirements-dev.txt $(INSTALLED)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

@@ -106,6 +106,11 @@ def describe(
         UserError: The folder is no model directory, lacks a needed part, or has other words than
             the model was trained with.
     """
+    if not directory.is_dir():
+        raise UserError(
+            f"{directory} is no model directory: there is no such folder (the package's models: "
+            f"{', '.join(PRESETS)})"
+        )
     names = [CONFIG, VOCABULARY, *(weights_file("", n).name for n in ("text_encoder", *need))]
     missing = [name for name in names if not (directory / name).is_file()]
     if missing:
@@ -144,7 +149,8 @@ def load(
     directory = find(directory)
     config, vocabulary = describe(directory, need)
     try:
-        config.data.max_words = max_words or config.data.max_words
+        if max_words:
+            config.data.max_words = max_words
         with build.blank():
             model = ModelDirectory(
                 config, vocabulary, build.text_encoder(config, len(vocabulary), unroll)

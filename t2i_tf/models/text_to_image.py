@@ -17,6 +17,7 @@ from t2i_tf.models.model_directory import ModelDirectory
 from t2i_tf.models.tokens_to_image import TokensToImage
 
 BATCH_SIZE = 8
+LARGEST_SEED = 2**62
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +105,14 @@ class TextToImage:
 
         Raises:
             UserError: The model knows no word of a caption.
+            ValueError: A number is out of its range.
+            TypeError: A caption is no text.
         """
+        for name, value in (("num_images", num_images), ("batch_size", batch_size)):
+            if value != int(value) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {value}")
+        if seed != int(seed) or not 0 <= seed <= LARGEST_SEED:
+            raise ValueError(f"seed must be a whole number of 0 to 2**62, got {seed}")
         encoded = self._read(texts)
         tokens, seeds = repeated(encoded.tokens, num_images, seed)
         pictures = [picture for picture, _ in self.draw(tokens, seeds, batch_size)]
@@ -140,8 +148,10 @@ class TextToImage:
             UserError: The model knows no word of a caption.
         """
         tokens = self._read(texts).tokens
-        words, sentences = self.network.text_encoder(tokens)
-        return np.asarray(words), np.asarray(sentences), tokens != 0
+        rows = len(tokens)
+        some = tokens if rows else np.ones([1, tokens.shape[1]], np.int32)  # None would not run.
+        words, sentences = self.network.text_encoder(some)
+        return np.asarray(words)[:rows], np.asarray(sentences)[:rows], tokens != 0
 
     def similarity(self, pictures: np.ndarray, texts: str | Sequence[str]) -> np.ndarray:
         """How well pictures and captions match: the cosine of DAMSM's codes, as in R-precision.
@@ -156,6 +166,12 @@ class TextToImage:
         Raises:
             UserError: The model has no image encoder, or knows no word of a caption.
         """
+        pictures = np.asarray(pictures)
+        if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[-1] != 3:
+            raise ValueError(
+                "pictures must be uint8 [N, H, W, 3] (one picture: picture[None]), got "
+                f"{pictures.dtype} {list(pictures.shape)}"
+            )
         _, sentences, _ = self.encode_text(texts)
         codes = np.asarray(self.image_encoder(to_float(pictures))[1])
         codes, sentences = (
@@ -250,7 +266,9 @@ class TextToImage:
         return draw
 
     def _read(self, texts):
-        texts = [texts] if isinstance(texts, str) else texts
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        if wrong := [text for text in texts if not isinstance(text, str)]:
+            raise TypeError(f"a caption must be text, got {wrong[0]!r}")
         encoded = captions.encode(texts, self.vocabulary, self.config.data.max_words)
         for warning in encoded.warnings:
             warnings.warn(warning, stacklevel=3)

@@ -37,6 +37,8 @@ class TextEncoder(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if units % 2:
+            raise ValueError(f"units must be even, got {units}")
         if cell not in CELLS:
             raise ValueError(f"cell must be one of {sorted(CELLS)}, got {cell!r}")
         self.vocabulary_size = vocabulary_size

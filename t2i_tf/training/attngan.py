@@ -161,9 +161,11 @@ class AttnGAN(Trainer):
         fakes = self.draw_fakes(captions, batch)
         figures = self.train_discriminators(fakes, captions, batch)
         figures |= self.train_generator(fakes, captions, batch)
+        self.update_average()
         for turn in range(1, self.options.generator_steps):
             fakes = self.draw_fakes(captions, batch, turn)
             figures |= self.train_generator(fakes, captions, batch, turn)
+            self.update_average()
         return self.log(figures)
 
     def draw_fakes(self, captions: Captions, batch: Mapping, turn: int = 0) -> Fakes:
@@ -203,11 +205,12 @@ class AttnGAN(Trainer):
     ) -> dict[str, tf.Tensor]:
         """One step of discriminator i on real images and fakes; returns its figures."""
         network, optimizer = self.discriminators[i], self.discriminator_optimizers[i]
+        # This step's own tape starts here, so no gradient reaches the generator.
         real = self._augment(real, index, REAL, i)
         fake = self._augment(fake, index, FAKE, i)
         with tf.GradientTape() as tape:
             logits = self.tell_apart(network, real, fake, captions)
-            loss = discriminator_loss(*logits, kind=self.options.adversarial_loss)
+            loss = discriminator_loss(**logits._asdict(), kind=self.options.adversarial_loss)
             total = loss + self.penalty(network, real, captions.own.sentences)
         norm = replicas.minimize(optimizer, tape, total, network.trainable_variables)
         return {
@@ -228,15 +231,15 @@ class AttnGAN(Trainer):
         """
         sentences = captions.own.sentences
         both = network.features(tf.concat([real, fake], axis=0), groups=2, training=True)
-        real, fake = tf.split(both, 2)
-        real_matched = network.conditional(real, sentences, training=True)
-        real_alone = network.unconditional(real, training=True)
-        fake_matched = network.conditional(fake, sentences, training=True)
-        fake_alone = network.unconditional(fake, training=True)
+        of_real, of_fake = tf.split(both, 2)
+        real_matched = network.conditional(of_real, sentences, training=True)
+        real_alone = network.unconditional(of_real, training=True)
+        fake_matched = network.conditional(of_fake, sentences, training=True)
+        fake_alone = network.unconditional(of_fake, training=True)
         following, weights = replicas.next_rows(sentences)
-        mismatched = network.conditional(real[: following.shape[0]], following, training=True)
+        mismatched = network.conditional(of_real[: following.shape[0]], following, training=True)
         if captions.wrong_sentences is not None:
-            wrong = network.conditional(real, captions.wrong_sentences, training=True)
+            wrong = network.conditional(of_real, captions.wrong_sentences, training=True)
             mismatched = tf.concat([mismatched, wrong], axis=0)
             weights = tf.concat([weights, tf.ones_like(wrong) / wrong.shape[0]], axis=0) / 2.0
         return Logits(real_alone, real_matched, fake_alone, fake_matched, mismatched, weights)
@@ -264,7 +267,7 @@ class AttnGAN(Trainer):
     ) -> dict:
         """One step of the generator against the discriminators as they are now."""
         options = self.options
-        with fakes.tape as tape:
+        with fakes.tape as tape:  # It goes on recording where the drawing ended.
             adversarial = self.adversarial_losses(fakes, captions, batch["index"], turn)
             kl = kl_loss(fakes.mu, fakes.logvar)
             word_loss, sentence_loss = self.matching(fakes, captions, batch["class_id"])
@@ -274,7 +277,6 @@ class AttnGAN(Trainer):
         norm = replicas.minimize(
             self.generator_optimizer, tape, loss, self.generator.trainable_variables
         )
-        self.update_average()
         return {
             **adversarial,
             "g_loss": loss,

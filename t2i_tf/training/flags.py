@@ -65,10 +65,14 @@ class _PresetParser(config_flags.ConfigFileFlagParser):
         name, colon, size = path.partition(":")
         file = _config_file(name)
         try:
-            return super().parse(f"{file}{colon}{size}")
-        except (TypeError, ValueError) as error:  # The last line, after a trace, gives the reason.
-            reason = str(error).splitlines()[-1]
+            config = super().parse(f"{file}{colon}{size}")
+        except Exception as error:  # A config is a program, which fails in any way.
+            # The last line, after a trace, gives the reason.
+            reason = (str(error).splitlines() or [type(error).__name__])[-1]
             raise UserError(f"--config={path} cannot be read: {reason}") from error
+        if not isinstance(config, ConfigDict):
+            raise UserError(f"--config={path}: get_config() returns no ConfigDict")
+        return config
 
 
 def _config_file(name):

@@ -1,6 +1,7 @@
 """The options of GAN training, and all checks of a config before anything else is read."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 from ml_collections import ConfigDict
@@ -78,7 +79,7 @@ class GanOptions:
 
 
 def _at_least_0(name, value):
-    if not value >= 0:
+    if not 0 <= value < math.inf:
         raise ValueError(f"{name} must be at least 0, got {value}")
 
 
@@ -153,14 +154,13 @@ def check(config: ConfigDict, replicas: int = 1, deterministic: bool = True) -> 
         UserError: A value is out of its range, or two values do not fit together.
     """
     options = gan_options(config) if "generator" in config else None
+    _check_ranges(config)
     try:
         _check_networks(config)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise UserError(f"the config does not fit: {str(error).splitlines()[0]}") from error
     _check_training(config.train)
     _check_trunk(config)
-    if config.data.max_words < 1:
-        raise UserError(f"data.max_words={config.data.max_words} must be at least 1")
     _check_replicas(config.train, options, replicas)
     if config.train.jit_compile and deterministic:
         raise UserError(
@@ -188,16 +188,53 @@ def _check_networks(config):
         )
 
 
+_TINY = 1e-9
+# The numbers of each section: the least value, and where there is one, the value that is too much.
+_RANGES = {
+    "data": {"image_size": (8,), "max_words": (1,), "crop_jitter": (0, 1 + _TINY)},
+    "text_encoder": {"units": (2,), "embedding_dim": (1,), "dropout": (0, 1)},
+    "image_encoder": {"input_size": (64,), "filters": (1,)},
+    "damsm": {"gamma1": (_TINY,), "gamma2": (_TINY,), "gamma3": (_TINY,)},
+    "generator": {
+        **dict.fromkeys(("stages", "filters", "noise_dim", "condition_dim"), (1,)),
+        "residual_blocks": (0,),
+        "base_size": (8,),
+        "logvar_bias": (-100, 100),
+    },
+    "discriminator": {"filters": (1,)},
+    "train": {
+        **dict.fromkeys(("epochs", "steps", "steps_per_checkpoint", "steps_per_execution"), (1,)),
+        **dict.fromkeys(("learning_rate", "generator_learning_rate"), (0,)),
+        **dict.fromkeys(("discriminator_learning_rate", "adam_restart_steps", "decay_start"), (0,)),
+        "batch_size": (2,),
+        "checkpoints_per_sample": (1,),
+        "decay_steps": (1,),
+        "decay_rate": (_TINY, 1 + _TINY),
+        "beta_1": (0, 1),
+        "clip_norm": (_TINY,),
+    },
+}
+
+
+def _check_ranges(config):
+    for section, ranges in _RANGES.items():
+        for name, (least, *limit) in ranges.items():
+            value = config[section].get(name) if section in config else None
+            (too_much,) = limit or [math.inf]
+            if value is not None and not least <= value < too_much:  # Nor is NaN within.
+                raise UserError(f"{section}.{name}={value} must be {_range(least, too_much)}")
+
+
+def _range(least, too_much):
+    """A range in words."""
+    from_least = "above 0" if least == _TINY else f"at least {least:g}"
+    if too_much == math.inf:
+        return from_least
+    to_limit = "at most 1" if too_much == 1 + _TINY else f"below {too_much:g}"
+    return f"{from_least} and {to_limit}"
+
+
 def _check_training(train):
-    least = {"batch_size": 2, "epochs": 1, "steps": 1, "steps_per_checkpoint": 1}
-    least |= {"steps_per_execution": 1, "checkpoints_per_sample": 1, "adam_restart_steps": 0}
-    for name, value in train.items():
-        if value is None:
-            continue
-        if value < least.get(name, value):
-            raise UserError(f"train.{name}={value} must be at least {least[name]}")
-        if name.endswith("learning_rate") and not value >= 0:
-            raise UserError(f"train.{name}={value} must be at least 0")
     for part, whole in (
         ("steps_per_checkpoint", "steps"),
         ("steps_per_execution", "steps_per_checkpoint"),

@@ -210,3 +210,33 @@ def test_captions_may_be_longer_than_in_training(model_dir, small_config):
     with warnings.catch_warnings(action="error"):
         assert long.encode_text(caption)[2].sum() == 2 * words
         assert (long.generate(caption) != short.generate("red bird with blue")).any()
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"num_images": 0}, {"num_images": 1.5}, {"batch_size": 0}, {"seed": -1}]
+)
+def test_numbers_out_of_range_are_named(model, arguments):
+    (name,) = arguments
+    with pytest.raises(ValueError, match=f"^{name} must be a whole number"):
+        model.generate(CAPTIONS, **arguments)
+
+
+def test_what_is_no_picture_or_text_is_refused(model):
+    with pytest.raises(ValueError, match=r"uint8 \[N, H, W, 3\].*got float32 \[2, 8, 8, 3\]"):
+        model.similarity(np.zeros([2, 8, 8, 3], "float32"), CAPTIONS)
+    with pytest.raises(ValueError, match=r"picture\[None\]\), got uint8 \[8, 8, 3\]"):
+        model.similarity(np.zeros([8, 8, 3], "uint8"), CAPTIONS)
+    with pytest.raises(TypeError, match="a caption must be text, got 3"):
+        model.generate([3])
+
+
+def test_no_captions_have_no_features(model):
+    words, sentences, mask = model.encode_text([])
+    assert len(words) == len(sentences) == len(mask) == 0
+
+
+def test_a_folder_that_is_not_there_is_named():
+    with pytest.raises(
+        t2i_tf.UserError, match="bundeld is no model directory: there is no such folder"
+    ):
+        TextToImage.from_preset("bundeld")

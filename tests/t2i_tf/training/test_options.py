@@ -6,6 +6,7 @@ import pytest
 
 from configs import tiny, tiny_damsm
 from data_pipeline.support.errors import UserError
+from t2i_tf.training.flags import preset
 from t2i_tf.training.options import check, differences
 from tests.commands import ROOT, command
 
@@ -161,3 +162,27 @@ def test_differences_are_named_with_their_sections():
     assert differences(old, new) == {"seed", "data.words", "train.more"}
     assert differences({"a": "xy"}, {"a": ["x", "y"]}) == {"a"}
     assert differences({"a": {"b": 1}}, {"a": None}) == {"a"}
+
+
+@pytest.mark.parametrize(
+    "name, value, wanted",
+    [
+        ("generator.stages", 0, "at least 1"),
+        ("generator.filters", -1, "at least 1"),
+        ("generator.residual_blocks", -1, "at least 0"),
+        ("discriminator.filters", -1, "at least 1"),
+        ("text_encoder.units", 0, "at least 2"),
+        ("text_encoder.dropout", 1.0, "at least 0 and below 1"),
+        ("image_encoder.filters", 0, "at least 1"),
+        ("damsm.gamma1", 0.0, "above 0"),
+        ("data.crop_jitter", 1.5, "at least 0 and at most 1"),
+        ("data.crop_jitter", float("nan"), "at least 0 and at most 1"),
+        ("train.beta_1", 1.0, "at least 0 and below 1"),
+    ],
+)
+def test_numbers_out_of_their_range_are_named(name, value, wanted):
+    config = preset("cub_attngan1:tiny").unlock()
+    section, option = name.split(".")
+    config[section][option] = value
+    with pytest.raises(UserError, match=f"^{name}={value} must be {wanted}$"):
+        check(config)
