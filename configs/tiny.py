@@ -1,4 +1,4 @@
-"""AttnGAN for the embedded bird data set: 32 and 64 px, trained on two CPU cores in minutes."""
+"""AttnGAN for the drawn birds: 32 and 64 px, trained on two CPU cores in minutes."""
 
 import ml_collections
 

@@ -1,4 +1,4 @@
-"""DAMSM for the embedded bird data set at 64 px, trained on two CPU cores in two minutes."""
+"""DAMSM for the drawn birds at 64 px, trained on two CPU cores in two minutes."""
 
 import ml_collections
 
