@@ -1,15 +1,17 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from t2i_tf.networks import build
 from t2i_tf.networks.dual_compressed import (
     CompressedChannelAttention,
     CompressedSpatialAttention,
 )
 from t2i_tf.published import layouts
 from t2i_tf.published import weights as reference_weights
+from tests.commands import ROOT
 
 
 def scrambled(layer, shape, rng):
@@ -88,19 +90,31 @@ def test_sides_that_do_not_fit_are_refused():
         CompressedChannelAttention(8, 12)
 
 
+XLA_IN_HALF_PRECISION = """
+import tensorflow as tf
+from t2i_tf.networks import build
+from t2i_tf.networks.dual_compressed import CompressedChannelAttention, CompressedSpatialAttention
+
+with build.precision("mixed_bfloat16"):
+    channel, spatial = CompressedChannelAttention(8, 16), CompressedSpatialAttention(8)
+x = tf.random.stateless_normal((2, 16, 16, 8), [1, 2])
+spatial(channel(x))
+weights = [weight.value for layer in (channel, spatial) for weight in layer.trainable_weights]
+
+@tf.function(jit_compile=True)
+def gradients():
+    with tf.GradientTape() as tape:
+        result = spatial(channel(x))
+        loss = tf.reduce_sum(tf.square(tf.cast(result, "float32")))
+    assert result.dtype == "bfloat16"
+    return tape.gradient(loss, weights)
+
+assert all(tf.reduce_any(gradient != 0) for gradient in gradients())
+"""
+
+
 def test_xla_differentiates_them_in_half_precision():
-    with build.precision("mixed_bfloat16"):
-        channel, spatial = CompressedChannelAttention(8, 16), CompressedSpatialAttention(8)
-    x = tf.random.stateless_normal((2, 16, 16, 8), [1, 2])
-    spatial(channel(x))
-    weights = [weight.value for layer in (channel, spatial) for weight in layer.trainable_weights]
-
-    @tf.function(jit_compile=True)
-    def gradients():
-        with tf.GradientTape() as tape:
-            result = spatial(channel(x))
-            loss = tf.reduce_sum(tf.square(tf.cast(result, "float32")))
-        assert result.dtype == "bfloat16"
-        return tape.gradient(loss, weights)
-
-    assert all(np.any(gradient) for gradient in gradients())
+    """Runs in its own process: elsewhere determinism may be on, which XLA's MaxPool refuses."""
+    command = [sys.executable, "-c", XLA_IN_HALF_PRECISION]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
