@@ -28,10 +28,12 @@ def main(_: list[str]) -> None:
     options = flags.FLAGS
     workdir = Path(options.workdir)
     with replicas.strategy(options.strategy, options.cpu_devices).scope():
-        check(options.config, replicas.count(), deterministic())
+        check(options.config, replicas.count(), deterministic(options.deterministic))
         split, unseen = (Split(options.data_dir, name) for name in ("train", "test"))
         config = in_steps(options.config, len(split))
-        training = Run(config, workdir, split, options.profile, deterministic())
+        training = Run(
+            config, workdir, split, options.profile, deterministic(options.deterministic)
+        )
         with training.opened():
             model = build_damsm(config, len(split.vocabulary))
             trained = model_directory.ModelDirectory(

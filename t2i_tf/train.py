@@ -48,7 +48,7 @@ def main(_: list[str]) -> None:
     options = flags.FLAGS
     workdir = Path(options.workdir)
     with replicas.strategy(options.strategy, options.cpu_devices).scope():
-        check(options.config, replicas.count(), deterministic())
+        check(options.config, replicas.count(), deterministic(options.deterministic))
         split, real = Split(options.data_dir, "train"), RealSet(options.data_dir)
         config = in_steps(options.config, len(split))
         with precision(config.train.precision):
@@ -64,7 +64,9 @@ def main(_: list[str]) -> None:
             with of_flag("inception"):
                 (extractor,) = inception.load_all([options.inception], own)
             scores = ScorePlan(extractor, options.score_images, options.score_every)
-        training = Run(config, workdir, split, options.profile, deterministic())
+        training = Run(
+            config, workdir, split, options.profile, deterministic(options.deterministic)
+        )
         with training.opened():
             model = build_attngan(config, (damsm.text_encoder, damsm.image_encoder))
             if start:

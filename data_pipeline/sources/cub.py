@@ -108,20 +108,6 @@ def read(
     return RawData(examples, metadata.classes, captions_per_image, metadata.source, metadata.notes)
 
 
-def read_metadata(
-    input_dir: str | os.PathLike, metadata_dir: str | os.PathLike | None = None
-) -> Metadata:
-    """Reads the tables and the split, without pictures and captions.
-
-    Raises:
-        UserError: The metadata has problems; the message lists all of them.
-    """
-    problems = Problems()
-    metadata = _read_metadata(_places(input_dir, metadata_dir), problems)
-    problems.raise_if_any(input_dir)
-    return metadata
-
-
 def _places(input_dir, metadata_dir):
     """The folders to look in, in order."""
     roots = [Path(input_dir)]

@@ -18,6 +18,7 @@ from PIL import Image
 from data_pipeline.dataset import Split
 from data_pipeline.drawn.birds import COLOURS
 from data_pipeline.drawn.captions import permuted_colours
+from data_pipeline.pixels import to_float
 from t2i_tf.metrics import faithfulness, r_precision
 from t2i_tf.models.model_directory import ModelDirectory
 
@@ -148,7 +149,7 @@ def seed_std(groups: Iterable[np.ndarray]) -> float:
         The sample standard deviation of each value in [-1, 1] over the n pictures, averaged over
         values and captions.
     """
-    return float(np.mean([np.std(group / 127.5, axis=0, ddof=1).mean() for group in groups]))
+    return float(np.mean([np.std(to_float(group), axis=0, ddof=1).mean() for group in groups]))
 
 
 def colour_noise(colours: np.ndarray, image_size: int, seed: int = 0) -> np.ndarray:

@@ -52,9 +52,8 @@ def preset(name: str) -> ConfigDict:
     return _PresetParser("config").parse(name)
 
 
-def deterministic() -> bool:
-    """The value of --deterministic, or its default for this machine."""
-    asked = flags.FLAGS.deterministic
+def deterministic(asked: bool | None) -> bool:
+    """The value of --deterministic, or its default for this machine where it is None."""
     return not replicas.gpus() if asked is None else asked
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from data_pipeline.sources import cub
+from data_pipeline.sources.source import Problems
 from data_pipeline.support.errors import UserError
 
 KINDS = {
@@ -233,7 +234,7 @@ def test_the_whole_of_cub_is_split_by_its_published_test_classes(tmp_path):
     for name, values in rows.items():
         text = "".join(f"{number} {value}\n" for number, value in enumerate(values, start=1))
         (folder / f"{name}.txt").write_text(text)
-    metadata = cub.read_metadata(tmp_path)
+    metadata = cub._read_metadata(cub._places(tmp_path, None), Problems())
     own = {split: [e for e in metadata.entries if e.split == split] for split in cub.SPLITS}
     assert len(metadata.entries) == 11_788
     assert {entry.class_id + 1 for entry in own["test"]} == cub.CUB_TEST_CLASSES
