@@ -90,7 +90,14 @@ class _LaterStage(keras.layers.Layer):
         blocks: Makes the parts, see `Blocks`.
     """
 
-    def __init__(self, filters, side, residual_blocks=2, blocks=None, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        side: int,
+        residual_blocks: int = 2,
+        blocks: Blocks | None = None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         blocks = blocks or Blocks()
         self.filters = filters
@@ -100,6 +107,11 @@ class _LaterStage(keras.layers.Layer):
             self.residual(blocks)(2 * filters, name=f"residual_{i}") for i in range(residual_blocks)
         ]
         self.up = blocks.up(filters, side, name="up")
+        self.make_own(blocks)
+
+    def make_own(self, blocks):
+        """Makes the layers that only this kind of stage has."""
+        raise NotImplementedError
 
     def residual(self, blocks):
         """Returns the maker of this stage's residual blocks."""
@@ -129,16 +141,8 @@ class _LaterStage(keras.layers.Layer):
 class AttentionStage(_LaterStage):
     """Word attention, concatenation, residual blocks, up-block (AttnGAN, eq. 1)."""
 
-    def __init__(
-        self,
-        filters: int,
-        side: int,
-        residual_blocks: int = 2,
-        blocks: Blocks | None = None,
-        **kwargs,
-    ):
-        blocks = blocks or Blocks()
-        super().__init__(filters, side, residual_blocks, blocks, **kwargs)
+    def make_own(self, blocks: Blocks) -> None:
+        filters = self.filters
         self.attention = blocks.textual_attention(filters, name="attention")
 
     def build(self, features_shape, words_shape):
@@ -156,16 +160,8 @@ class AttentionStage(_LaterStage):
 class JointStage(_LaterStage):
     """Joins the condition at every place, in place of word attention (StackGAN-v2, section 3.2)."""
 
-    def __init__(
-        self,
-        filters: int,
-        side: int,
-        residual_blocks: int = 2,
-        blocks: Blocks | None = None,
-        **kwargs,
-    ):
-        blocks = blocks or Blocks()
-        super().__init__(filters, side, residual_blocks, blocks, **kwargs)
+    def make_own(self, blocks: Blocks) -> None:
+        filters = self.filters
         self.joint = blocks.conv(4 * filters, name="joint")
         self.norm = blocks.norm("norm")
 
@@ -192,16 +188,8 @@ class DualAttentionStage(_LaterStage):
     Adversarial Network", IEEE Access, 2019.
     """
 
-    def __init__(
-        self,
-        filters: int,
-        side: int,
-        residual_blocks: int = 2,
-        blocks: Blocks | None = None,
-        **kwargs,
-    ):
-        blocks = blocks or Blocks()
-        super().__init__(filters, side, residual_blocks, blocks, **kwargs)
+    def make_own(self, blocks: Blocks) -> None:
+        filters = self.filters
         self.textual = blocks.textual_attention(filters, name="textual")
         self.visual = VisualAttention(filters, name="visual")
         self.embed = blocks.conv(2 * filters, 1, name="embed")
@@ -229,18 +217,10 @@ class CompressedDualAttentionStage(_LaterStage):
     [h + textual, h + spatial(channel(h))], residual blocks, up-block; see `dual_compressed`.
     """
 
-    def __init__(
-        self,
-        filters: int,
-        side: int,
-        residual_blocks: int = 2,
-        blocks: Blocks | None = None,
-        **kwargs,
-    ):
-        blocks = blocks or Blocks()
-        super().__init__(filters, side, residual_blocks, blocks, **kwargs)
+    def make_own(self, blocks: Blocks) -> None:
+        filters = self.filters
         self.textual = blocks.textual_attention(filters, name="textual")
-        self.channel = CompressedChannelAttention(filters, side, name="channel")
+        self.channel = CompressedChannelAttention(filters, self.side, name="channel")
         self.spatial = CompressedSpatialAttention(filters, name="spatial")
 
     def build(self, features_shape, words_shape):
