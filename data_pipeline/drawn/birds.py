@@ -23,6 +23,7 @@ COLOURS = {
 }
 PARTS = ("belly", "wing", "crown")
 VARIETIES = ("plain", "full")
+DIRECTIONS = ("left", "right")
 # Attributes of a species besides the colours of its parts.
 SECONDARY = {
     "size": ("small", "medium", "large"),
@@ -93,7 +94,8 @@ def draw_bird(
     """Draws one picture of a bird.
 
     Args:
-        attributes: colours of `PARTS` by name, one value for each key of `SECONDARY`, and "perch".
+        attributes: colours of `PARTS` by name, one value for each key of `SECONDARY`, and "perch";
+            for full variety also "direction" and "backdrop".
         rng: decides pose, light, background and small deviations of shape and colour.
         picture_size: longer side in pixels.
         variety: "plain" (square, facing right, little jitter, even backgrounds) or "full".
@@ -113,8 +115,7 @@ def draw_bird(
     extent = scale * np.array((width, height))
     sway = 0.5 + rng.uniform(-0.35, 0.35, 2) * (1.0 if full else 0.3)
     corner = np.maximum((size - extent) * sway, 1.0)
-    mirror = full and rng.random() < 0.5
-    image = _picture(attributes, rng, variety, size, (*corner, *extent), shapes, tilt, mirror)
+    image = _picture(attributes, rng, variety, size, (*corner, *extent), shapes, tilt)
     return image, tuple(np.round((*corner, *extent), 1).tolist())
 
 
@@ -136,7 +137,6 @@ def draw_bird_in_box(
     landscape = width * 3 >= height * 4 or rng.random() < 0.7
     sides = (1.0, 0.75) if landscape else (0.75, 1.0)
     size = np.round(np.maximum(np.array(sides) * picture_size, (x + width + 4, y + height + 4)))
-    mirror = bool(rng.random() < 0.5)
     best = None
     for degrees in np.linspace(_TALLEST, _FLATTEST, 7):
         tilt = np.radians(degrees)
@@ -145,7 +145,7 @@ def draw_bird_in_box(
         stretch = abs(np.log(extent[0] / extent[1] * height / width))
         if best is None or stretch < best[0]:
             best = (stretch, shapes, tilt)
-    return _picture(attributes, rng, "full", size, box, *best[1:], mirror)
+    return _picture(attributes, rng, "full", size, box, *best[1:])
 
 
 def _picture(
@@ -156,17 +156,16 @@ def _picture(
     box: Box,
     shapes: dict[str, np.ndarray],
     tilt: float,
-    mirror: bool,
 ) -> Image.Image:
     """Draws the background, the perch and, within its box, the bird with the outlines `shapes`."""
-    turn = np.diag((-1 if mirror else 1, 1)) @ _rotation(tilt)
+    turn = np.diag((-1 if attributes.get("direction") == "left" else 1, 1)) @ _rotation(tilt)
     low, high = _bounds(shapes, turn)
     scale = np.array(box[2:]) * _SUPERSAMPLING / (high - low)
     offset = np.array(box[:2]) * _SUPERSAMPLING - low * scale
     pixels = {name: (points @ turn.T) * scale + offset for name, points in shapes.items()}
     unit = float(np.sqrt(scale.prod()))
     canvas = tuple(int(side) * _SUPERSAMPLING for side in size)
-    painter = Painter(scenery.background(canvas, rng, variety), light=rng.uniform(-1, 1))
+    painter = Painter(scenery.background(canvas, rng, attributes.get("backdrop")), light=rng.uniform(-1, 1))
     perches.perch(attributes["perch"], painter, rng, pixels["feet"], unit, variety)
     plumage.paint(
         painter, pixels, attributes, {part: COLOURS[attributes[part]] for part in PARTS}, rng, unit

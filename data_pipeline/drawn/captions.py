@@ -7,7 +7,7 @@ import numpy as np
 
 from data_pipeline.drawn.birds import COLOURS, PARTS
 
-MAX_TOKENS = 18
+MAX_TOKENS = {"plain": 18, "full": 28}
 _MIN_TOKENS = 6
 
 # Repeated entries are drawn more often.
@@ -42,12 +42,33 @@ _WINGBARS = {
     "two": ("wingbars", "pale wingbars"),
 }
 _LEGS = {"dark": ("dark legs",), "pale": ("pale legs", "thin legs"), "strong": ("strong legs",)}
+_THINGS = {
+    "plain": (
+        (_TAILS, "tail"),
+        (_EYERINGS, "eyering"),
+        (_WINGBARS, "wingbars"),
+        (_LEGS, "legs"),
+    )
+}
+_CRESTS = {"none": (), "crest": ("a crest", "a pointed crest")}
+_THINGS["full"] = (*_THINGS["plain"], (_CRESTS, "crest"))
 _PERCHES = {
     "branch": ("perched on a branch", "sitting on a branch", "standing on a branch"),
-    "ground": ("standing on the ground",),
+    "ground": ("standing on the ground", "standing in the grass"),
     "rock": ("standing on a rock", "perched on a rock"),
     "stump": ("perched on a stump", "standing on a stump"),
 }
+_DIRECTIONS = {
+    side: (f"facing {side}", f"facing to the {side}", f"looking {side}", f"turned to the {side}")
+    for side in ("left", "right")
+}
+_BACKDROPS = {
+    "pale": ("against a pale background", "before a light background"),
+    "dark": ("against a dark background", "before a dark background"),
+    "leafy": ("among leaves", "in front of leaves"),
+}
+# How often a caption of full variety tells an attribute.
+_SCENE = ((_PERCHES, "perch", 0.6), (_DIRECTIONS, "direction", 0.5), (_BACKDROPS, "backdrop", 0.3))
 
 # {size}: "small " or nothing; {bird}: "small bird"; {0}, {1}, {2}: the parts as noun phrases ("a
 # red belly"); {b0}: the first without its colour ("a belly"); {n0}, {c0}: its noun and colour;
@@ -108,6 +129,20 @@ _TWO_SAME = (
 _AND_OR_WITH = (" and ", ", and ", " with ", ", with ")
 _WITH = (" with ", ", with ")
 
+# The words by which a caption tells an attribute other than the colours.
+_SIGNS = {
+    "size": r"tiny|little|medium|large|big|small(?! (?:pointed|bill|beak))",
+    "bill": "bill|beak",
+    "tail": "tail",
+    "crest": "crest",
+    "eyering": "eyering",
+    "wingbars": "wingbars?",
+    "legs": "legs",
+    "perch": "branch|ground|grass|rock|stump",
+    "direction": "left|right",
+    "backdrop": "background|leaves",
+}
+
 _COLOUR = re.compile(rf"\b({'|'.join(COLOURS)})\b")
 _ARTICLE = re.compile(r"\ba (?=[aeo])")
 _WORD = re.compile(r"\w+")
@@ -116,8 +151,8 @@ _WORD = re.compile(r"\w+")
 def captions(attributes: dict[str, str], rng: np.random.Generator, count: int = 10) -> list[str]:
     """Writes distinct captions of one bird.
 
-    Each has 6 to 18 tokens, has no colour words except those of belly, wing and crown, and
-    determines all three colours. About half of the captions name parts that share a colour
+    Each has 6 to 18 tokens, or 28 for a bird of full variety, has no colour words except those of
+    belly, wing and crown, and determines all three colours. About half of the captions name parts that share a colour
     together: "a red bird with a black crown" is said only of birds whose belly and wings are both
     red.
 
@@ -132,9 +167,14 @@ def captions(attributes: dict[str, str], rng: np.random.Generator, count: int = 
     written: dict[str, None] = {}
     while len(written) < count:
         caption = _caption(attributes, rng)
-        if _MIN_TOKENS <= len(_WORD.findall(caption)) <= MAX_TOKENS:
+        if _MIN_TOKENS <= len(_WORD.findall(caption)) <= MAX_TOKENS[_variety(attributes)]:
             written[caption] = None
     return list(written)
+
+
+def told(caption: str) -> set[str]:
+    """The attributes besides the colours that a caption of `captions` tells: perch, size, ..."""
+    return {name for name, words in _SIGNS.items() if re.search(rf"\b(?:{words})\b", caption)}
 
 
 def permuted_colours(caption: str) -> list[str]:
@@ -165,9 +205,26 @@ def _caption(attributes: dict[str, str], rng: np.random.Generator) -> str:
     number = min(int(rng.choice(3, p=(0.35, 0.5, 0.15))), len(things))
     if number:
         text += _pick(rng, joiners) + " and ".join(things[:number])
-    if rng.random() < 0.15:
+    if _variety(attributes) == "full":
+        text += _scene(attributes, rng)
+    elif rng.random() < 0.15:
         text += " " + _pick(rng, _PERCHES[attributes["perch"]])
     return _ARTICLE.sub("an ", text)
+
+
+def _variety(attributes: dict[str, str]) -> str:
+    return "full" if "direction" in attributes else "plain"
+
+
+def _scene(attributes: dict[str, str], rng: np.random.Generator) -> str:
+    """Where the bird is and which way it faces: " perched on a branch and facing left"."""
+    clauses = [
+        _pick(rng, table[attributes[key]]) for table, key, often in _SCENE if rng.random() < often
+    ]
+    if not clauses:
+        return ""
+    first, rest = clauses[0], clauses[1:]
+    return _pick(rng, (" ", ", ")) + first + "".join(_pick(rng, (" ", ", ")) + c for c in rest)
 
 
 def _named(attributes: dict[str, str], rng: np.random.Generator) -> tuple[str, tuple[str, ...]]:
@@ -215,12 +272,7 @@ def _size(attributes: dict[str, str], rng: np.random.Generator) -> str:
 def _things(attributes: dict[str, str], rng: np.random.Generator) -> list[str]:
     """The bird's other features, as noun phrases in random order."""
     things = [f"a {_pick(rng, _BILLS[attributes['bill']])} {_pick(rng, ('bill', 'bill', 'beak'))}"]
-    for table, key in (
-        (_TAILS, "tail"),
-        (_EYERINGS, "eyering"),
-        (_WINGBARS, "wingbars"),
-        (_LEGS, "legs"),
-    ):
+    for table, key in _THINGS[_variety(attributes)]:
         if table[attributes[key]]:
             things.append(_pick(rng, table[attributes[key]]))
     return [things[position] for position in rng.permutation(len(things))]

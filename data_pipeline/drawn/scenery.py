@@ -5,6 +5,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from data_pipeline.drawn.painting import leaf_outline, rgb, spline, tint
 
+BACKDROPS = ("pale", "dark", "leafy")
 # (above, below): sky, pale grey, beige, sage, dusk, mist, stone, straw
 _TONES = (
     ((188, 203, 212), (210, 216, 216)),
@@ -26,18 +27,20 @@ _DEEP_TONES = (
 )
 
 
-def background(size: tuple[int, int], rng: np.random.Generator, variety: str) -> Image.Image:
+def background(
+    size: tuple[int, int], rng: np.random.Generator, backdrop: str | None
+) -> Image.Image:
     """Draws the scenery behind the bird, out of focus.
 
     Args:
         size: width and height in pixels.
         rng: decides tones and blots.
-        variety: "plain" is nearly even; "full" has foliage and discs of light.
+        backdrop: one of `BACKDROPS`, all with discs of light, "leafy" also with twigs and leaves;
+            None is nearly even.
     """
-    full = variety == "full"
-    tones = _TONES + _DEEP_TONES if full else _TONES
+    tones = {"dark": _DEEP_TONES, "leafy": _TONES + _DEEP_TONES}.get(backdrop, _TONES)
     above, below = (np.array(tone, float) for tone in tones[int(rng.integers(len(tones)))])
-    shift = rng.uniform(-16, 10)
+    shift = rng.uniform(-16, 10) - 40 * (backdrop == "dark")
     above, below = above + shift, below + shift
     if rng.random() < 0.3:
         above, below = below, above
@@ -45,9 +48,9 @@ def background(size: tuple[int, int], rng: np.random.Generator, variety: str) ->
     ramp = np.linspace(0, 1, small[1])[:, None, None] * np.ones((1, small[0], 1))
     image = Image.fromarray(np.clip(above + (below - above) * ramp, 0, 255).astype(np.uint8))
     middle = (above + below) / 2
-    if full:
+    if backdrop:
         _blots(image, rng, middle, int(rng.integers(8, 18)), (0.08, 0.26), (-0.30, 0.22), 0.035)
-        if rng.random() < 0.6:
+        if backdrop == "leafy":
             _stems(image, rng, middle)
         _blots(image, rng, middle, int(rng.integers(4, 16)), (0.02, 0.075), (0.10, 0.42), 0.006)
     else:
@@ -80,13 +83,13 @@ def _stems(image: Image.Image, rng: np.random.Generator, tone: np.ndarray) -> No
     """Twigs and leaves far behind."""
     reach = max(image.size)
     draw = ImageDraw.Draw(image)
-    colour = rgb(tint(tone, rng.uniform(-0.28, -0.1)))
-    for _ in range(int(rng.integers(1, 4))):
+    colour = rgb(tint(tone, rng.uniform(-0.42, -0.22)))
+    for _ in range(int(rng.integers(3, 6))):
         ends = rng.uniform(-0.1, 1.1, (3, 2)) * image.size
         curve = spline(ends, 8)
         draw.line(curve.ravel().tolist(), fill=colour, width=max(reach // 45, 1), joint="curve")
         for x, y in curve[:: int(rng.integers(3, 6))]:
-            length, angle = reach * rng.uniform(0.04, 0.08), rng.uniform(0, 2 * np.pi)
+            length, angle = reach * rng.uniform(0.05, 0.10), rng.uniform(0, 2 * np.pi)
             leaf = leaf_outline(np.array([x, y]), angle, length)
             draw.polygon(leaf.ravel().tolist(), fill=colour)
     image.paste(image.filter(ImageFilter.GaussianBlur(reach * rng.uniform(0.012, 0.025))))

@@ -6,14 +6,15 @@ import pathlib
 
 import numpy as np
 
-from data_pipeline.drawn.birds import COLOURS, PARTS, SECONDARY, Box
+from data_pipeline.drawn.birds import COLOURS, DIRECTIONS, PARTS, SECONDARY, Box
 from data_pipeline.drawn.perches import PERCHES
+from data_pipeline.drawn.scenery import BACKDROPS
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.pickles import safe_load_pickle
 
 _KINDS = {"short": "Warbler", "stout": "Finch", "long": "Creeper", "curved": "Thrasher"}
 # Numbers of the random streams drawn from one seed.
-_TRIPLES, _SPECIES, _CLASSES, _PERCHES, _INDIVIDUALS = range(5)
+_TRIPLES, _SPECIES, _CLASSES, _SCENES, _INDIVIDUALS = range(5)
 # Individuals differ from their species in these: a caption must not determine the whole bird.
 _INDIVIDUAL = ("size", "tail", "crest", "eyering", "wingbars", "legs")
 _INDIVIDUALITY = 0.5
@@ -89,10 +90,10 @@ def plan(
         begun[split] += 1
         for number in range(1, share + 1):
             image_id = len(pictures) + 1
-            perch = "branch" if variety == "plain" else _perch(seed, image_id)
+            scene = {"perch": "branch"} if variety == "plain" else _scene(seed, image_id)
             stem = f"{name}_{number:04d}_{image_id:06d}"
             full_name = f"{classes[-1]}/{stem}"
-            own = attributes | _individual(seed, image_id) | {"perch": perch}
+            own = attributes | _individual(seed, image_id) | scene
             pictures.append(Picture(image_id, full_name, class_id, split, own))
     return pictures, classes
 
@@ -148,7 +149,7 @@ def plan_stand_ins(
                     f"{metadata_dir}: {name} of {split}/filenames.pickle is missing in images.txt,"
                     " bounding_boxes.txt or image_class_labels.txt: fetch the metadata again"
                 ) from None
-            attributes = species[class_id - 1][1] | {"perch": _perch(seed, image_id)}
+            attributes = species[class_id - 1][1] | _scene(seed, image_id)
             pictures.append(Picture(image_id, name, class_id, split, attributes, box))
     pictures.sort(key=lambda picture: picture.image_id)
     if captions_sample is not None:
@@ -226,8 +227,11 @@ def _individual(seed: int, image_id: int) -> dict[str, str]:
     return {key: value for key, value in own.items() if rng.random() < _INDIVIDUALITY}
 
 
-def _perch(seed: int, image_id: int) -> str:
-    return _pick(np.random.default_rng([seed, _PERCHES, image_id]), PERCHES)
+def _scene(seed: int, image_id: int) -> dict[str, str]:
+    """What one picture of full variety shows beside the bird's own features."""
+    rng = np.random.default_rng([seed, _SCENES, image_id])
+    tables = {"perch": PERCHES, "direction": DIRECTIONS, "backdrop": BACKDROPS}
+    return {key: _pick(rng, values) for key, values in tables.items()}
 
 
 def _pick(rng: np.random.Generator, choices: tuple[str, ...]) -> str:
