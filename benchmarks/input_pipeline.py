@@ -21,9 +21,9 @@ from PIL import Image
 
 from benchmarks.machine import peak_memory_mb
 from data_pipeline import tfrecord
-from data_pipeline.builder import STORED_SCALE
 from data_pipeline.dataset import Split
 from data_pipeline.pictures import stored_jpeg
+from data_pipeline.pixels import size_to_crop
 from data_pipeline.support.errors import run
 from data_pipeline.vocabulary import END, Vocabulary
 from t2i_tf.networks.generator import Generator
@@ -127,7 +127,7 @@ def write_photographs(folder: Path, config: ConfigDict, image_size: int) -> None
     rng = np.random.default_rng(0)
     vocabulary = Vocabulary([END, *(f"word{i}" for i in range(1, VOCABULARY))])
     vocabulary.save(folder / tfrecord.VOCABULARY_FILE)
-    side = round(image_size * STORED_SCALE)
+    side = size_to_crop(image_size)
     with tf.io.TFRecordWriter(str(folder / tfrecord.shard_name("photographs", "train", 0, 1))) as f:
         for i in range(RECORDS):
             image = Image.fromarray(photograph(rng, side))

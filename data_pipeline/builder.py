@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline import pictures
+from data_pipeline.pixels import size_to_crop
 from data_pipeline.sources.source import Example, Problems, RawData
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.pool import process_pool
@@ -23,8 +24,6 @@ from data_pipeline.tfrecord import (
 )
 from data_pipeline.vocabulary import Vocabulary
 
-# AttnGAN stores pictures this much larger than the final size, which leaves room for crops.
-STORED_SCALE = 76 / 64
 MAX_WORDS = 18
 _CHUNK = 16
 
@@ -81,7 +80,7 @@ def build(
     shards = _shards(splits, num_shards, seed)
     info = DatasetInfo(
         dataset=dataset,
-        stored_size=round(image_size * STORED_SCALE),
+        stored_size=size_to_crop(image_size),
         captions_per_image=raw.captions_per_image,
         max_words=min(longest, MAX_WORDS),
         vocabulary={

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline.pixels import to_float
+from data_pipeline.pixels import size_to_crop, to_float
 from data_pipeline.support.errors import UserError
 from data_pipeline.tfrecord import DatasetInfo, parse, shard_paths
 from data_pipeline.vocabulary import Vocabulary
@@ -25,6 +25,7 @@ class Split:
         name: `"train"` or `"test"`.
 
     Attributes:
+        data_dir: The folder.
         info: The `DatasetInfo`.
         vocabulary: The `Vocabulary`.
 
@@ -33,6 +34,7 @@ class Split:
     """
 
     def __init__(self, data_dir: str | Path, name: str):
+        self.data_dir = data_dir
         self.info = DatasetInfo.load(data_dir)
         self.vocabulary = Vocabulary.load(Path(data_dir) / self.info.vocabulary["file"])
         if name not in self.info.splits:
@@ -75,7 +77,7 @@ class Split:
                 examples it takes `rows`, beginning with number `first`.
             flip: Whether images are mirrored at random.
             crop_jitter: How far the random crop may be from the centre: 1 allows any place in the
-                stored image, 0 only the centre.
+                picture, 0 only the centre. Pictures are first rescaled to `size_to_crop`.
             exchange_words: Words (colours, say) that `wrong_tokens` exchanges within a caption.
 
         Returns:
@@ -142,11 +144,17 @@ class _Loader:
 
     def __init__(self, split, image_sizes, max_words, seed, flip, crop_jitter, exchange_words):
         self.image_sizes = tuple(image_sizes)
-        if self.image_sizes[-1] > split.info.stored_size:
+        stored_size = split.info.stored_size
+        self.size_to_crop = size_to_crop(self.image_sizes[-1])
+        if self.size_to_crop > stored_size:
             raise UserError(
-                f"images of {self.image_sizes[-1]} px were asked for, but the data set stores "
-                f"{split.info.stored_size} px; build it for {self.image_sizes[-1]} px"
+                f"images of {self.image_sizes[-1]} px are cut from pictures of {self.size_to_crop} "
+                f"px, but {split.data_dir} stores {stored_size} px; build it with "
+                f"--image_size={self.image_sizes[-1]}"
             )
+        # Decoding a JPEG at a fraction of its size costs less than decoding it whole.
+        self.fraction = max(n for n in (1, 2, 4, 8) if self.size_to_crop * n <= stored_size)
+        self.decoded_size = -(-stored_size // self.fraction)
         self.max_words = max_words
         self.seed = seed
         self.flip = flip
@@ -162,7 +170,7 @@ class _Loader:
         """A random crop, flip, caption and choice of words, all decided by (seed, index)."""
         parsed = parse(record)
         seeds = tf.random.split(tf.stack([tf.cast(self.seed, tf.int64), index]), 5)
-        image = decode(parsed["image"])
+        image = decode(parsed["image"], self.fraction)
         offsets = self.crop_jitter * tf.random.stateless_uniform([2], seeds[0], -1.0, 1.0)
         image = self._crop(image, offsets)
         if self.flip:
@@ -179,7 +187,7 @@ class _Loader:
     def central(self, record, index, caption):
         """The central crop with caption number `caption`, cut to its first words."""
         parsed = parse(record)
-        image = self._crop(decode(parsed["image"]), tf.zeros([2]))
+        image = self._crop(decode(parsed["image"], self.fraction), tf.zeros([2]))
         tokens = _caption_tokens(parsed, caption)[: self.max_words]
         return self._example(parsed, image, self._pad(tokens), index)
 
@@ -193,11 +201,19 @@ class _Loader:
 
     def _crop(self, image, offsets):
         """Cuts the final square; offsets in [-1, 1] go from edge to edge, 0 is the centre."""
+        image = self._rescale(image)
         side = self.image_sizes[-1]
         slack = tf.shape(image)[:2] - side
         corner = tf.cast(tf.round(tf.cast(slack, tf.float32) * (offsets + 1.0) / 2.0), tf.int32)
         image = tf.image.crop_to_bounding_box(image, corner[0], corner[1], side, side)
         return tf.ensure_shape(image, [side, side, 3])
+
+    def _rescale(self, image):
+        """Gives the smaller side the size to crop from: a crop shows as much at every size."""
+        if self.size_to_crop == self.decoded_size:
+            return image
+        size = tf.cast(tf.shape(image)[:2], tf.float32) * (self.size_to_crop / self.decoded_size)
+        return tf.image.resize(image, tf.cast(tf.round(size), tf.int32), antialias=True)
 
     def _words(self, parsed, caption, seed):
         """The caption's token ids, in order; a random subset of `max_words` if there are more."""
@@ -218,9 +234,9 @@ class _Loader:
         return tf.tensor_scatter_nd_update(tokens, places, tf.roll(words, shift, 0))
 
 
-def decode(jpeg: tf.Tensor) -> tf.Tensor:
-    """JPEG bytes to float32 `[H, W, 3]` in [-1, 1]."""
-    return to_float(tf.io.decode_jpeg(jpeg, channels=3))
+def decode(jpeg: tf.Tensor, fraction: int = 1) -> tf.Tensor:
+    """JPEG bytes to float32 `[H, W, 3]` in [-1, 1], 1, 2, 4 or 8 times smaller than stored."""
+    return to_float(tf.io.decode_jpeg(jpeg, channels=3, ratio=fraction))
 
 
 def pyramid(image: tf.Tensor, sizes: Sequence[int]) -> tuple[tf.Tensor, ...]:

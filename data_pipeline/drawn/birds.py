@@ -165,7 +165,9 @@ def _picture(
     pixels = {name: (points @ turn.T) * scale + offset for name, points in shapes.items()}
     unit = float(np.sqrt(scale.prod()))
     canvas = tuple(int(side) * _SUPERSAMPLING for side in size)
-    painter = Painter(scenery.background(canvas, rng, attributes.get("backdrop")), light=rng.uniform(-1, 1))
+    painter = Painter(
+        scenery.background(canvas, rng, attributes.get("backdrop")), light=rng.uniform(-1, 1)
+    )
     perches.perch(attributes["perch"], painter, rng, pixels["feet"], unit, variety)
     plumage.paint(
         painter, pixels, attributes, {part: COLOURS[attributes[part]] for part in PARTS}, rng, unit

@@ -152,9 +152,9 @@ def captions(attributes: dict[str, str], rng: np.random.Generator, count: int = 
     """Writes distinct captions of one bird.
 
     Each has 6 to 18 tokens, or 28 for a bird of full variety, has no colour words except those of
-    belly, wing and crown, and determines all three colours. About half of the captions name parts that share a colour
-    together: "a red bird with a black crown" is said only of birds whose belly and wings are both
-    red.
+    belly, wing and crown, and determines all three colours. About half of the captions name parts
+    that share a colour together: "a red bird with a black crown" is said only of birds whose belly
+    and wings are both red.
 
     Args:
         attributes: of the bird, as `synthetic.write` stores them in JSON.

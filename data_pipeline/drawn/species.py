@@ -12,6 +12,14 @@ from data_pipeline.drawn.scenery import BACKDROPS
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.pickles import safe_load_pickle
 
+# What captions can tell of a bird, and its values.
+ATTRIBUTES = {
+    **dict.fromkeys(PARTS, tuple(COLOURS)),
+    **{key: tuple(dict.fromkeys(values)) for key, values in SECONDARY.items()},
+    "perch": PERCHES,
+    "direction": DIRECTIONS,
+    "backdrop": BACKDROPS,
+}
 _KINDS = {"short": "Warbler", "stout": "Finch", "long": "Creeper", "curved": "Thrasher"}
 # Numbers of the random streams drawn from one seed.
 _TRIPLES, _SPECIES, _CLASSES, _SCENES, _INDIVIDUALS = range(5)

@@ -5,20 +5,19 @@ import json
 import statistics
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from data_pipeline.drawn.birds import PARTS
 from data_pipeline.support.errors import UserError
-from export.quickstart.bird_figures import (
+from export.quickstart.generators import SavedGenerator, Untrained
+from t2i_tf.metrics import faithfulness
+from t2i_tf.metrics.birds import (
     BirdJudge,
     UnseenBirds,
     colour_noise,
     evaluate_pictures,
     seed_std,
 )
-from export.quickstart.generators import SavedGenerator, Untrained
-from t2i_tf.metrics import faithfulness
 from t2i_tf.metrics.r_precision import wrong_captions
 from t2i_tf.models.model_directory import NETWORKS, ModelDirectory
 from t2i_tf.networks import build
@@ -45,7 +44,7 @@ def measure(
     untrained: Untrained,
     encoders: tuple[ModelDirectory, ModelDirectory],
     unseen: UnseenBirds,
-    classifier: keras.Model,
+    reader: faithfulness.Reader,
 ) -> dict:
     """Measures both generators, the floors and the ceiling.
 
@@ -58,7 +57,7 @@ def measure(
         untrained: An `Untrained`.
         encoders: The models, with image encoders, that trained the first and the second.
         unseen: The captions and real pictures.
-        classifier: Reads the birds' colours, see `metrics.faithfulness`.
+        reader: Reads what the birds look like.
 
     Returns:
         `trained`, `bundled`, `floor` and `ceiling` by figure name, and `judged`, how much was
@@ -68,7 +67,7 @@ def measure(
     own, other = (BirdJudge(model, unseen) for model in encoders)
 
     def figures(pictures, judge=own, independent=other):
-        return evaluate_pictures(pictures, unseen, judge, classifier, independent)
+        return evaluate_pictures(pictures, unseen, judge, reader, independent)
 
     def generated(generator, *judges):
         count = min(SEED_CAPTIONS, len(unseen))

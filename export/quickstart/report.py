@@ -8,10 +8,10 @@ from pathlib import Path
 from data_pipeline.support.files import write_text
 from data_pipeline.support.progress import Progress
 from export.quickstart import figures, sheets
-from export.quickstart.bird_figures import UnseenBirds
 from export.quickstart.generators import SavedGenerator, Untrained
 from export.quickstart.page import page
-from t2i_tf.metrics.faithfulness import load_or_train_classifier
+from t2i_tf.metrics.birds import UnseenBirds
+from t2i_tf.metrics.faithfulness import load_or_train_reader
 from t2i_tf.models import model_directory
 from t2i_tf.models.images import save_png
 
@@ -65,12 +65,12 @@ def write(inputs: Inputs, output_dir: Path, started: float | None) -> dict:
     judges = model_directory.load(inputs.damsm, need=ENCODERS), models["bundled"]
     image_size = models["trained"].config.data.image_size
     unseen = UnseenBirds.load(inputs.data_dir, image_size, inputs.num_captions)
-    classifier = load_or_train_classifier(inputs.data_dir, image_size, folder)
+    reader = load_or_train_reader(inputs.data_dir, image_size, folder)
     count = figures.drawn_pictures(unseen) + 2 * sheets.drawn_pictures(unseen)
     with Progress(count, "pictures") as progress:
         generators = {name: SavedGenerator(getattr(inputs, name), progress) for name in models}
         untrained = Untrained(models["trained"], progress)
-        report = figures.measure(*generators.values(), untrained, judges, unseen, classifier)
+        report = figures.measure(*generators.values(), untrained, judges, unseen, reader)
         for name, generator in generators.items():
             samples = sheets.samples(generator, unseen)
             save_png(folder / f"samples_{name}.png", samples)

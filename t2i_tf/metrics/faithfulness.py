@@ -1,13 +1,13 @@
-"""Faithfulness: whether each part of a bird has the colour that the caption says.
+"""Faithfulness: whether a picture of a bird shows what its caption says.
 
-A small classifier learns to read the colours of belly, wing and crown from real renders of the
-training species; it then reads generated birds of unseen species. By chance it is right one time in
-nine; on real renders of unseen species it is nearly always right, which is the upper limit.
+A classifier learns to read a bird's attributes (the colours of belly, wing and crown, its bill,
+perch, direction, ...) from real renders of the training species; it then reads generated birds of
+unseen species. Its score on real renders of unseen species is the upper limit.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import keras
@@ -17,47 +17,65 @@ from keras import ops
 
 from data_pipeline.dataset import Split
 from data_pipeline.drawn.birds import COLOURS, PARTS
-from data_pipeline.pixels import to_float, to_uint8
+from data_pipeline.drawn.species import ATTRIBUTES
+from data_pipeline.pixels import to_uint8
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import writing_whole
 from data_pipeline.support.progress import Progress
 from data_pipeline.tfrecord import INFO_FILE
 
-NAMES = tuple(COLOURS)
-CHANCE = 1.0 / len(NAMES)
-TRAINING_PICTURES, EPOCHS, BATCH_SIZE = 4000, 8, 64
+CHANCE = 1.0 / len(COLOURS)
+TRAINING_PICTURES, EPOCHS, BATCH_SIZE = 12000, 8, 64
+LARGEST = 128  # Pixels a side that the classifier sees at most.
 LEARNING_RATE = 2e-3
 
 
-def colour_labels(attributes: Iterable[str]) -> np.ndarray:
-    """The colours in records' `attributes` (JSON texts), int `[N, 3]` in order of `PARTS`.
+def labels(attributes: Iterable[str]) -> dict[str, np.ndarray]:
+    """What records' `attributes` (JSON texts) say: for each attribute, places in `ATTRIBUTES`.
+
+    Returns:
+        int `[N]` for each attribute that all records have.
 
     Raises:
         UserError: A record has no attributes; only drawn birds have them.
     """
     try:
         birds = [json.loads(text) for text in attributes]
-        return np.array([[NAMES.index(bird[part]) for part in PARTS] for bird in birds])
-    except (ValueError, KeyError) as error:
+        return {
+            name: np.array([values.index(bird[name]) for bird in birds])
+            for name, values in ATTRIBUTES.items()
+            if name in PARTS or all(name in bird for bird in birds)
+        }
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            "faithfulness needs the true colours of the birds, which only data of "
+            "faithfulness needs the true attributes of the birds, which only data of "
             f"--source=synthetic holds (found {error})"
         ) from error
 
 
-def faithfulness(read: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Share of the parts that were read as the caption says.
+def faithfulness(
+    read: Mapping[str, np.ndarray],
+    truth: Mapping[str, np.ndarray],
+    told: Sequence[Collection[str]],
+) -> dict[str, float]:
+    """Share of the pictures that were read as their captions say.
 
     Args:
-        read: Colours read from the pictures, int `[N, 3]` in order of `PARTS`.
-        truth: Colours that the captions state, int `[N, 3]`.
+        read: What was read from N pictures, int `[N]` by attribute.
+        truth: What is so, in the same form.
+        told: For each caption the attributes besides the colours that it tells.
 
     Returns:
-        `faithfulness`, the mean over all parts, and `faithfulness_belly`, `_wing`, `_crown`.
+        `faithfulness`, the mean over the parts' colours, and `faithfulness_<attribute>` over the
+        pictures whose captions tell it, for each part and each attribute that a caption tells.
     """
-    right = np.mean(np.asarray(read) == np.asarray(truth), axis=0)
-    parts = {f"faithfulness_{part}": float(r) for part, r in zip(PARTS, right, strict=True)}
-    return {"faithfulness": float(right.mean()), **parts}
+    figures = {}
+    for name in read:
+        rows = [name in PARTS or name in names for names in told]
+        if any(rows):
+            figures[f"faithfulness_{name}"] = float(np.mean((read[name] == truth[name])[rows]))
+    colours = [figures[f"faithfulness_{part}"] for part in PARTS]
+    return {"faithfulness": float(np.mean(colours)), **figures}
 
 
 class Blur(keras.layers.Layer):
@@ -75,118 +93,140 @@ class Blur(keras.layers.Layer):
         return images + share * (blurred - images)
 
 
-def build_classifier(image_size: int) -> keras.Model:
-    """A network that reads the colours of a bird's parts, with the same weights at every call.
+class Reader:
+    """A classifier that reads attributes of birds, with the same first weights at every call.
 
     In training, the images are moved, blurred, made noisy and changed in light, because the network
-    must read generated birds by their colours and not by the sharpness of their feathers.
+    must read generated birds by their looks and not by the sharpness of their feathers.
 
     Args:
-        image_size: S.
+        names: The attributes to read, some of `ATTRIBUTES`.
+        image_size: S, a power of two of at least 16.
 
-    Returns:
-        A model of images `[B, S, S, 3]` in [-1, 1] that gives logits `[B, 3, 9]`.
+    Attributes:
+        names: The attributes.
+        model: The `keras.Model`: uint8 pictures `[B, S, S, 3]` to logits of all values of all
+            attributes, side by side.
     """
-    keras.utils.set_random_seed(0)
-    layers = keras.layers
-    light = {"value_range": (-1.0, 1.0)}
-    return keras.Sequential(
-        [
-            keras.Input((image_size, image_size, 3)),
-            layers.RandomTranslation(0.06, 0.06, fill_mode="nearest", seed=0),
-            Blur(seed=1),
-            layers.RandomBrightness(0.08, **light, seed=2),
-            layers.RandomContrast(0.15, **light, seed=3),
-            layers.GaussianNoise(0.08, seed=4),
-            *(layers.Conv2D(f, 3, 2, "same", activation="relu") for f in (16, 32, 64)),
-            layers.Flatten(),
-            layers.Dropout(0.2, seed=5),
-            layers.Dense(128, activation="relu"),
-            layers.Dense(len(PARTS) * len(NAMES)),
-            layers.Reshape((len(PARTS), len(NAMES))),
-        ],
-        name="colour_classifier",
-    )
+
+    def __init__(self, names: Sequence[str], image_size: int):
+        self.names = tuple(names)
+        ends = np.cumsum([len(ATTRIBUTES[name]) for name in names])
+        self._starts = dict(zip(self.names, [0, *ends[:-1]], strict=True))
+        self.model = self._build(image_size, int(ends[-1]))
+
+    def _build(self, image_size, units):
+        keras.utils.set_random_seed(0)
+        layers = keras.layers
+        light = {"value_range": (-1.0, 1.0)}
+        widths = [min(16 * 2**i, 64) for i in range((image_size // 8).bit_length() - 1)]
+        return keras.Sequential(
+            [
+                keras.Input((image_size, image_size, 3), dtype="uint8"),
+                layers.Rescaling(1 / 127.5, -1.0),
+                layers.RandomTranslation(0.06, 0.06, fill_mode="nearest", seed=0),
+                Blur(seed=1),
+                layers.RandomBrightness(0.08, **light, seed=2),
+                layers.RandomContrast(0.15, **light, seed=3),
+                layers.GaussianNoise(0.08, seed=4),
+                *(layers.Conv2D(f, 3, 2, "same", activation="relu") for f in widths),
+                layers.Flatten(),
+                layers.Dropout(0.2, seed=5),
+                layers.Dense(128, activation="relu"),
+                layers.Dense(units),
+            ],
+            name="bird_reader",
+        )
+
+    def fit(
+        self, pictures: np.ndarray, truth: Mapping[str, np.ndarray], epochs: int = EPOCHS
+    ) -> None:
+        """Trains the classifier on real renders, with a progress bar.
+
+        Args:
+            pictures: uint8 `[N, S, S, 3]`.
+            truth: What they show, see `labels`.
+            epochs: Passes over the pictures.
+        """
+        steps = epochs * -(-len(pictures) // BATCH_SIZE)
+        decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
+        self.model.compile(keras.optimizers.Adam(decay), self._loss)
+        with Progress(steps, "classifier steps") as progress:
+            count = keras.callbacks.LambdaCallback(
+                on_train_batch_end=lambda batch, logs: progress.update()
+            )
+            self.model.fit(
+                pictures,
+                np.stack([truth[name] for name in self.names], axis=1),
+                epochs=epochs,
+                batch_size=BATCH_SIZE,
+                verbose=0,
+                callbacks=[count],
+            )
+
+    def _loss(self, truth, logits):
+        losses = [
+            keras.losses.sparse_categorical_crossentropy(truth[:, i], own, from_logits=True)
+            for i, own in enumerate(self._divided(logits))
+        ]
+        return sum(losses) / len(losses)
+
+    def _divided(self, logits):
+        for name, start in self._starts.items():
+            yield logits[:, start : start + len(ATTRIBUTES[name])]
+
+    def __call__(self, pictures: np.ndarray) -> dict[str, np.ndarray]:
+        """What the classifier reads, int `[N]` by attribute, from uint8 pictures `[N, H, W, 3]`.
+
+        Pictures of another size than the classifier's are resized.
+        """
+        size = self.model.input_shape[1]
+        logits = []
+        for start in range(0, len(pictures), BATCH_SIZE):
+            batch = tf.convert_to_tensor(pictures[start : start + BATCH_SIZE])
+            if batch.shape[1:3] != (size, size):
+                batch = tf.cast(
+                    tf.round(tf.image.resize(batch, (size, size), antialias=True)), tf.uint8
+                )
+            logits.append(self.model(batch, training=False))
+        own = self._divided(np.concatenate(logits))
+        return {name: np.argmax(o, axis=1) for name, o in zip(self.names, own, strict=True)}
 
 
-def train_classifier(
-    pictures: np.ndarray, colours: np.ndarray, epochs: int = EPOCHS
-) -> keras.Model:
-    """Trains a classifier on real renders, with a progress bar.
+def load_or_train_reader(data_dir: str | Path, image_size: int, folder: str | Path) -> Reader:
+    """The reader for a data set: loaded from `folder`, or trained and kept there.
 
     Args:
-        pictures: uint8 `[N, S, S, 3]`.
-        colours: Their colours, int `[N, 3]`, see `colour_labels`.
-        epochs: Passes over the pictures; the default takes half a minute on two cores.
-    """
-    classifier = build_classifier(pictures.shape[1])
-    steps = epochs * -(-len(pictures) // BATCH_SIZE)
-    decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
-    classifier.compile(
-        keras.optimizers.Adam(decay),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    with Progress(steps, "classifier steps") as progress:
-        count = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: progress.update()
-        )
-        classifier.fit(
-            to_float(pictures).numpy(),
-            colours,
-            epochs=epochs,
-            batch_size=BATCH_SIZE,
-            verbose=0,
-            callbacks=[count],
-        )
-    return classifier
-
-
-def load_or_train_classifier(
-    data_dir: str | Path, image_size: int, folder: str | Path
-) -> keras.Model:
-    """The classifier for a data set: read from `folder`, or trained and kept there.
-
-    Args:
-        data_dir: Data set with attributes; the classifier learns from its training split.
-        image_size: S, the size of the pictures to read.
+        data_dir: Data set with attributes; the reader learns from its training split.
+        image_size: Side of the pictures to read; the reader sees them at `LARGEST` px at most.
         folder: Where the weights are kept, under a name that identifies the data set.
 
     Raises:
         UserError: The data set has no attributes.
     """
+    size = min(image_size, LARGEST)
     digest = hashlib.sha256((Path(data_dir) / INFO_FILE).read_bytes()).hexdigest()[:12]
-    path = Path(folder) / f"colour_classifier_{image_size}px_{digest}.weights.h5"
-    if path.is_file():
-        classifier = build_classifier(image_size)
-        classifier.load_weights(path)
-        return classifier
+    path = Path(folder) / f"bird_reader_{size}px_{digest}.weights.h5"
     split = Split(data_dir, "train")
-    pictures, attributes = real_pictures(split, image_size, TRAINING_PICTURES)
-    classifier = train_classifier(pictures, colour_labels(attributes))
+    truth = labels(stored_attributes(split, TRAINING_PICTURES))
+    reader = Reader([name for name, own in truth.items() if len(np.unique(own)) > 1], size)
+    if path.is_file():
+        reader.model.load_weights(path)
+        return reader
+    reader.fit(real_pictures(split, size, TRAINING_PICTURES), truth)
     with writing_whole(path) as partial:
-        classifier.save_weights(partial)
-    return classifier
+        reader.model.save_weights(partial)
+    return reader
 
 
-def real_pictures(split: Split, image_size: int, count: int) -> tuple[np.ndarray, list[str]]:
-    """The first pictures of a split, uint8 `[N, S, S, 3]`, centrally cropped, and attributes."""
+def real_pictures(split: Split, image_size: int, count: int) -> np.ndarray:
+    """The first pictures of a split, uint8 `[N, S, S, 3]`, centrally cropped."""
     batches = split.eval_batches(batch_size=BATCH_SIZE, image_sizes=[image_size], max_words=1)
-    pictures = [batch["images"][0] for batch in batches.take(-(-count // BATCH_SIZE))]
-    pictures = to_uint8(np.concatenate(pictures)[:count]).numpy()
-    records = zip(range(len(pictures)), split.examples(), strict=False)
-    return pictures, [record["attributes"].decode() for _, record in records]
+    pictures = [to_uint8(batch["images"][0]) for batch in batches.take(-(-count // BATCH_SIZE))]
+    return np.concatenate(pictures)[:count]
 
 
-def read_colours(classifier: keras.Model, pictures: np.ndarray) -> np.ndarray:
-    """The colours that the classifier reads, int `[N, 3]`, from uint8 pictures `[N, H, W, 3]`.
-
-    Pictures of another size than the classifier's are resized.
-    """
-    size = classifier.input_shape[1]
-    colours = []
-    for start in range(0, len(pictures), BATCH_SIZE):
-        images = to_float(pictures[start : start + BATCH_SIZE])
-        if images.shape[1:3] != (size, size):
-            images = tf.image.resize(images, (size, size), antialias=True)
-        colours.append(np.argmax(classifier(images, training=False), axis=-1))
-    return np.concatenate(colours)
+def stored_attributes(split: Split, count: int) -> list[str]:
+    """The attributes (JSON texts) of the first records of a split."""
+    records = zip(range(count), split.examples(), strict=False)
+    return [record["attributes"].decode() for _, record in records]

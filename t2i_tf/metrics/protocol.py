@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.dataset import Split
+from data_pipeline.pixels import size_to_crop
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.hashing import file_sha256
 from data_pipeline.support.version import VERSION
@@ -186,7 +187,7 @@ def evaluate(
             "name": real.name,
             "count": len(real.split),
             "sha256": real.sha256,
-            "crop": f"central {pictures.size} of {real.split.info.stored_size} px",
+            "crop": f"central {pictures.size} of {size_to_crop(pictures.size)} px",
         },
         "networks": [_network(scores[e], known.get(e)) for e in extractors],
         "r_precision": [

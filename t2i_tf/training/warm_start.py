@@ -1,6 +1,7 @@
 """Starts a new run from the encoders of a DAMSM and, optionally, from a trained GAN."""
 
 import inspect
+import itertools
 from pathlib import Path
 
 import ml_collections
@@ -12,6 +13,7 @@ from t2i_tf.models import model_directory
 from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator
 from t2i_tf.training.attngan import AttnGAN
+from t2i_tf.training.machinery import checkpoints
 
 # A trunk's origin and its way to resize images: a GAN keeps to what its DAMSM's config says.
 _DAMSM_DECIDES = ("weights", "align_corners")
@@ -54,7 +56,7 @@ def starting_point(
     vocabulary: Vocabulary,
     workdir: str | Path,
 ) -> Path | None:
-    """The model directory whose GAN a new run starts from.
+    """The model directory whose GAN a new run starts from; it may have fewer stages.
 
     A run that has a checkpoint resumes from it instead, and says so.
 
@@ -78,7 +80,7 @@ def starting_point(
     directory = model_directory.find(directory)
     source, words = model_directory.describe(directory, need=("generator",))
     networks = {"generator": Generator}
-    if _has_discriminators(directory):
+    if _has_discriminators(directory) or _checkpoint(directory):
         networks["discriminator"] = Discriminator
     differences = [
         line for name in networks for line in _differences(name, networks[name], source, config)
@@ -96,22 +98,44 @@ def starting_point(
 
 
 def start_from(directory: Path, model: AttnGAN) -> None:
-    """Copies the generator, and the discriminators if any, of a `starting_point` into a model."""
-    model_directory.load_weights(model.generator, directory)
+    """Copies the GAN of a `starting_point` into a model; stages that it lacks keep their own start.
+
+    The discriminators come from the model directory or, where it is a run's, from its last
+    checkpoint. A directory that has none leaves the model's as they are.
+    """
+    generator = model_directory.load(directory).generator
+    for theirs, ours in zip(_parts(generator), _parts(model.generator), strict=False):
+        ours.set_weights(theirs.get_weights())
     model.ema_generator.set_weights(model.generator.get_weights())
+    known = model.discriminators[: len(generator.image_sizes)]
+    checkpoint = _checkpoint(directory)
     if _has_discriminators(directory):
-        for discriminator in model.discriminators:
+        for discriminator in known:
             model_directory.load_weights(discriminator, directory)
+    elif checkpoint:
+        checkpoints.read(checkpoint, known)
+
+
+def _parts(generator):
+    """A generator's parts that have weights; more stages only add to the end."""
+    stages = itertools.zip_longest(generator.heads, generator.refine)
+    later = [part for pair in stages for part in pair if part is not None]
+    return [generator.condition, generator.initial, *later]
 
 
 def _has_discriminators(directory):
     return model_directory.weights_file(directory, "discriminator_0").is_file()
 
 
+def _checkpoint(directory):
+    return tf.train.latest_checkpoint(directory.parent / "checkpoints")
+
+
 def _differences(name, network_class, source, config):
-    """The options of a network that differ between the configs; older configs lack some."""
+    """The options in which a network cannot start from another; older configs lack some."""
     defaults, theirs = inspect.signature(network_class).parameters, source.get(name, {})
     for option, ours in config[name].items():
         value = theirs.get(option, defaults[option].default)
-        if value != ours:
+        grows = option == "stages" and theirs.get("image_heads", "all") == "all" and value < ours
+        if value != ours and not grows:
             yield f"{name}.{option} ({value}, here {ours})"

@@ -17,14 +17,19 @@ COUNT = 6
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
     """Six pictures of one grey each, 40 x 44, with captions of known colours."""
-    folder = tmp_path_factory.mktemp("data")
+    greys = [np.full((44, 40, 3), 40 * i, np.uint8) for i in range(COUNT)]
+    return write(tmp_path_factory.mktemp("data"), greys, stored_size=40)
+
+
+def write(folder, pictures, stored_size):
+    """Writes a split `train` of pictures, uint8 `[H, W, 3]` each."""
     vocabulary = Vocabulary.from_captions(CAPTIONS)
     vocabulary.save(folder / "vocabulary.txt")
     path = folder / tfrecord.shard_name("grey", "train", 0, 1)
     with tf.io.TFRecordWriter(str(path)) as writer:
-        for i in range(COUNT):
+        for i, picture in enumerate(pictures):
             file = io.BytesIO()
-            Image.new("RGB", (40, 44), (40 * i,) * 3).save(file, "JPEG", quality=95)
+            Image.fromarray(picture).save(file, "JPEG", quality=95)
             writer.write(
                 tfrecord.serialize(
                     image=file.getvalue(),
@@ -34,9 +39,10 @@ def data_dir(tmp_path_factory):
                     tokens=[vocabulary.encode(caption)[0] for caption in CAPTIONS],
                 )
             )
+    count = len(pictures)
     tfrecord.DatasetInfo(
         dataset="grey",
-        stored_size=40,
+        stored_size=stored_size,
         captions_per_image=len(CAPTIONS),
         max_words=10,
         vocabulary={
@@ -44,8 +50,8 @@ def data_dir(tmp_path_factory):
             "size": len(vocabulary),
             "sha256": vocabulary.sha256,
         },
-        splits={"train": {"images": COUNT, "classes": COUNT, "shards": 1}},
-        classes=[str(i) for i in range(COUNT)],
+        splits={"train": {"images": count, "classes": count, "shards": 1}},
+        classes=[str(i) for i in range(count)],
         source={},
     ).save(folder)
     return folder
@@ -132,8 +138,22 @@ def test_pyramid_is_the_same_inside_tf_data(rng):
 
 
 def test_images_larger_than_stored_are_refused(data_dir):
-    with pytest.raises(UserError, match="stores 40 px; build it for 64 px"):
+    with pytest.raises(UserError, match="of 76 px, but .* stores 40 px; build it with --image_size=64"):
         batches(data_dir, 1, image_sizes=(64,))
+
+
+def test_a_crop_shows_as_much_of_the_picture_at_every_size(tmp_path):
+    ramp = np.round(np.linspace(0, 255, 304)).astype(np.uint8)  # The red of a pixel tells its column.
+    picture = np.broadcast_to(ramp[None, :, None], (340, 304, 3))
+    split = Split(write(tmp_path, [picture], stored_size=304), "train")
+    for size in (16, 32, 64, 100, 128, 200, 256):
+        (batch,) = split.eval_batches(batch_size=1, image_sizes=(size,), max_words=8)
+        red = (batch["images"][0].numpy()[0, :, :, 0].mean(axis=0) + 1) * 127.5
+        first, last = 255 * (0.5 - 32 / 76), 255 * (0.5 + 32 / 76)  # 64 of 76 px in the middle.
+        step = (last - first) / size
+        np.testing.assert_allclose(red, first + step * (np.arange(size) + 0.5), atol=step + 1)
+    (batch,) = split.train_batches(batch_size=1, image_sizes=(32, 64), max_words=8, seed=0).take(1)
+    assert np.ptp(batch["images"][1][0, :, :, 0]) == pytest.approx(2 * 64 / 76, abs=0.08)
 
 
 def test_an_unknown_split_is_refused(data_dir):

@@ -37,14 +37,7 @@ class Checkpointer:
         keep: int = 2,
     ):
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        variables = {"step": self.step}
-        for owner in owners:
-            for i, variable in enumerate(_variables(owner)):
-                name = f"{owner.name}.{i:03d}.{variable.name}"
-                if name in variables:
-                    raise ValueError(f"two owners are called {owner.name!r}")
-                variables[name] = variable.value
-        self._checkpoint = tf.train.Checkpoint(**variables)
+        self._checkpoint = tf.train.Checkpoint(step=self.step, **_named(owners))
         self._checkpoint.save_counter  # noqa: B018  Creating it needs all workers; saving does not.
         _list_what_is_there(Path(directory))
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(directory), keep)
@@ -83,6 +76,28 @@ class Checkpointer:
             os.fsync(descriptor)
             os.close(descriptor)
         return path
+
+
+def read(path: str | Path, owners: Sequence[keras.Model]) -> None:
+    """Reads some networks from a checkpoint that holds them among others.
+
+    Raises:
+        AssertionError: The checkpoint lacks variables of the networks.
+    """
+    checkpoint = tf.train.Checkpoint(**_named(owners))
+    checkpoint.restore(str(path)).expect_partial().assert_existing_objects_matched()
+
+
+def _named(owners):
+    """The owners' variables by the names that they have in a checkpoint."""
+    named = {}
+    for owner in owners:
+        for i, variable in enumerate(_variables(owner)):
+            name = f"{owner.name}.{i:03d}.{variable.name}"
+            if name in named:
+                raise ValueError(f"two owners are called {owner.name!r}")
+            named[name] = variable.value
+    return named
 
 
 def _list_what_is_there(directory):

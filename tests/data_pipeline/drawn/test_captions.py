@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from data_pipeline.drawn.birds import COLOURS, PARTS
-from data_pipeline.drawn.captions import captions, permuted_colours
-from data_pipeline.drawn.species import plan
+from data_pipeline.drawn.captions import MAX_TOKENS, captions, permuted_colours, told
+from data_pipeline.drawn.species import ATTRIBUTES, plan
 
 NOUNS = {
     "belly": "belly|breast|chest|underside|bellied|breasted",
@@ -15,11 +15,37 @@ NOUNS = {
 }
 
 
-@pytest.fixture(scope="module")
-def written():
-    pictures, _ = plan(729 * 3, 729, 729, 0, "full")
+# What a reader takes a caption to say of the other attributes.
+TOLD = {
+    ("size", "small"): r"(small|little|tiny) (?!pointed|bill|beak)",
+    ("size", "medium"): r"medium sized",
+    ("size", "large"): r"(large|big)\b",
+    ("bill", "curved"): r"curved (bill|beak)",
+    ("bill", "stout"): r"(thick|stout) (bill|beak)",
+    ("tail", "long"): r"long tail",
+    ("tail", "short"): r"short tail",
+    ("crest", "crest"): r"crest",
+    ("eyering", "bold"): r"(bold|pale) eyering",
+    ("wingbars", "one"): r"wingbar\b",
+    ("wingbars", "two"): r"wingbars\b",
+    ("legs", "strong"): r"strong legs",
+    ("perch", "branch"): r"branch",
+    ("perch", "ground"): r"ground|grass",
+    ("perch", "rock"): r"rock",
+    ("perch", "stump"): r"stump",
+    ("direction", "left"): r"(facing|looking|turned) (to the )?left",
+    ("direction", "right"): r"(facing|looking|turned) (to the )?right",
+    ("backdrop", "pale"): r"(pale|light) background",
+    ("backdrop", "dark"): r"dark background",
+    ("backdrop", "leafy"): r"leaves",
+}
+
+
+@pytest.fixture(scope="module", params=["plain", "full"])
+def written(request):
+    pictures, _ = plan(729 * 2, 729, 729, 0, request.param)
     rng = np.random.default_rng(0)
-    return [(picture.attributes, captions(picture.attributes, rng)) for picture in pictures[::2]]
+    return [(picture.attributes, captions(picture.attributes, rng)) for picture in pictures[::4]]
 
 
 def read_colours(caption):
@@ -42,12 +68,13 @@ def read_colours(caption):
 
 def test_captions_have_the_right_form(written):
     words = set()
+    longest = MAX_TOKENS["full" if "direction" in written[0][0] else "plain"]
     for attributes, lines in written:
         assert len(lines) == len(set(lines)) == 10
         for line in lines:
             assert line == line.lower()
             tokens = re.findall(r"\w+", line)
-            assert 6 <= len(tokens) <= 18, line
+            assert 6 <= len(tokens) <= longest, line
             words.update(tokens)
             assert {token for token in tokens if token in COLOURS} == {
                 attributes[part] for part in PARTS
@@ -63,6 +90,28 @@ def test_each_caption_tells_all_three_colours(written):
             found, whole = read_colours(line)
             for part in PARTS:
                 assert found.get(part, whole) == attributes[part], line
+
+
+def test_what_else_a_caption_tells_is_true(written):
+    seen = set()
+    for attributes, lines in written:
+        for line in lines:
+            assert told(line) <= set(attributes)
+            for (name, value), words in TOLD.items():
+                if re.search(rf"\b{words}", line):
+                    assert attributes[name] == value, line
+                    assert name in told(line), line
+                    seen.add((name, value))
+    varied = {name for name, values in ATTRIBUTES.items() if name in written[0][0]}
+    plain = {("crest", "crest"), ("perch", "ground"), ("perch", "rock"), ("perch", "stump")}
+    expected = {(name, value) for name, value in TOLD if name in varied}
+    assert seen == (expected if "direction" in varied else expected - plain)
+
+
+def test_told_reads_no_more_than_is_there():
+    assert told("a small bird that is all red with a small pointed bill") == {"size", "bill"}
+    assert told("a bird with a red belly, blue wings and a small bill") == {"bill"}
+    assert told("this bird is all red") == set()
 
 
 def test_wording_varies(written):

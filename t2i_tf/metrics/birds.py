@@ -2,22 +2,22 @@
 
 unseen = UnseenBirds.load(data_dir, image_size, 400)
 judge = BirdJudge(model_directory.load(damsm, need=("image_encoder",)), unseen)
-classifier = load_or_train_classifier(data_dir, image_size, folder)
-evaluate_pictures(pictures, unseen, judge, classifier)
+reader = load_or_train_reader(data_dir, image_size, folder)
+evaluate_pictures(pictures, unseen, judge, reader)
 """
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
-import keras
 import numpy as np
 from PIL import Image
 
 from data_pipeline.dataset import Split
-from data_pipeline.drawn.birds import COLOURS
-from data_pipeline.drawn.captions import permuted_colours
+from data_pipeline.drawn.birds import COLOURS, PARTS
+from data_pipeline.drawn.captions import permuted_colours, told
 from data_pipeline.pixels import to_float
 from t2i_tf.metrics import faithfulness, r_precision
 from t2i_tf.models.model_directory import ModelDirectory
@@ -31,13 +31,13 @@ class UnseenBirds:
 
     Attributes:
         captions: N texts, the first caption of each picture.
-        colours: The colours that the captions tell, int `[N, 3]`, see `faithfulness.colour_labels`.
+        attributes: What is true of the birds, see `faithfulness.labels`.
         class_ids: The species, int `[N]`.
         pictures: Real renders, uint8 `[N, S, S, 3]`.
     """
 
     captions: list[str]
-    colours: np.ndarray
+    attributes: dict[str, np.ndarray]
     class_ids: np.ndarray
     pictures: np.ndarray
 
@@ -49,14 +49,23 @@ class UnseenBirds:
             UserError: The data is no built data set, or not of drawn birds.
         """
         split = Split(data_dir, "test")
-        pictures, attributes = faithfulness.real_pictures(split, image_size, count)
         records = list(itertools.islice(split.examples(), count))
         return cls(
             captions=[record["captions"][0].decode() for record in records],
-            colours=faithfulness.colour_labels(attributes),
+            attributes=faithfulness.labels(record["attributes"] for record in records),
             class_ids=np.array([int(record["class_id"]) for record in records]),
-            pictures=pictures,
+            pictures=faithfulness.real_pictures(split, image_size, count),
         )
+
+    @property
+    def colours(self) -> np.ndarray:
+        """Places in `COLOURS` of each bird's colours, int `[N, 3]` in order of `PARTS`."""
+        return np.stack([self.attributes[part] for part in PARTS], axis=1)
+
+    @functools.cached_property
+    def told(self) -> list[set[str]]:
+        """For each caption the attributes besides the colours that it tells."""
+        return [told(caption) for caption in self.captions]
 
     def __len__(self) -> int:
         return len(self.captions)
@@ -115,7 +124,7 @@ def evaluate_pictures(
     pictures: np.ndarray,
     unseen: UnseenBirds,
     judge: BirdJudge,
-    classifier: keras.Model,
+    reader: faithfulness.Reader,
     independent: BirdJudge | None = None,
 ) -> dict[str, float]:
     """Measures one picture a caption.
@@ -124,19 +133,17 @@ def evaluate_pictures(
         pictures: uint8 `[N, H, W, 3]`, picture i from caption i of `unseen`.
         unseen: The captions.
         judge: The DAMSM that trained the generator.
-        classifier: Reads the birds' colours.
+        reader: Reads what the birds look like.
         independent: A DAMSM that did not train the generator: the one that did rewards it.
 
     Returns:
-        `r_precision`, `r_precision_permuted`, `faithfulness`, `faithfulness_belly`, `_wing` and
-        `_crown`; with `independent` also `r_precision_independent` and
-        `r_precision_permuted_independent`.
+        `r_precision`, `r_precision_permuted` and what `faithfulness.faithfulness` returns; with
+        `independent` also `r_precision_independent` and `r_precision_permuted_independent`.
     """
     figures = judge(pictures)
     if independent is not None:
         figures |= {f"{name}_independent": value for name, value in independent(pictures).items()}
-    read = faithfulness.read_colours(classifier, pictures)
-    return figures | faithfulness.faithfulness(read, unseen.colours)
+    return figures | faithfulness.faithfulness(reader(pictures), unseen.attributes, unseen.told)
 
 
 def seed_std(groups: Iterable[np.ndarray]) -> float:

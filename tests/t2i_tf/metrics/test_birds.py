@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from data_pipeline.drawn.birds import COLOURS
-from export.quickstart import bird_figures
+from t2i_tf.metrics import birds
 
 
 def test_seed_std_by_hand():
     black, white = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
     same, different = np.stack([black, black]), np.stack([black, white])
     # Values -1 and 1: the sample standard deviation is the square root of 2.
-    assert bird_figures.seed_std([same, different]) == pytest.approx(np.sqrt(2) / 2)
+    assert birds.seed_std([same, different]) == pytest.approx(np.sqrt(2) / 2)
 
 
 def test_colour_noise_has_the_colours_of_the_caption_only():
     red, blue = list(COLOURS).index("red"), list(COLOURS).index("blue")
-    pictures = bird_figures.colour_noise(np.array([[red] * 3, [red, blue, blue]]), 32)
+    pictures = birds.colour_noise(np.array([[red] * 3, [red, blue, blue]]), 32)
     assert pictures.shape == (2, 32, 32, 3) and pictures.dtype == np.uint8
     np.testing.assert_array_equal(np.unique(pictures[0].reshape(-1, 3), axis=0), [COLOURS["red"]])
     assert pictures[1].std(axis=(0, 1)).max() > 30
