@@ -1,4 +1,4 @@
-"""Measures a model by the field's protocol: Inception Score, FID and R-precision.
+"""Measures a model by the field's protocol: Inception Score, FID, R-precision; and faithfulness.
 
     python -m t2i_tf.evaluate --model_dir=runs/cub --data_dir=data/cub --output_dir=runs/cub/scores
 
@@ -16,7 +16,14 @@ from absl import flags
 from data_pipeline.support.errors import UserError, of_flag, run
 from data_pipeline.support.hashing import file_sha256
 from t2i_tf.metrics import inception, report, streams
-from t2i_tf.metrics.protocol import R_PRECISION, Judge, RealSet, choose_metrics, evaluate
+from t2i_tf.metrics.protocol import (
+    FAITHFULNESS,
+    R_PRECISION,
+    Judge,
+    RealSet,
+    choose_metrics,
+    evaluate,
+)
 from t2i_tf.models import model_directory
 
 
@@ -26,7 +33,9 @@ def define_flags() -> None:
     flags.DEFINE_string("images_dir", None, "Folder of PNG and JPEG files to measure instead.")
     flags.DEFINE_string("data_dir", None, "Data set with captions and real pictures.")
     flags.DEFINE_string("output_dir", None, "Folder for the report.", required=True)
-    flags.DEFINE_list("metrics", None, "Of is, fid, r_precision; by default all possible.")
+    flags.DEFINE_list(
+        "metrics", None, "Of is, fid, r_precision, faithfulness; by default all possible."
+    )
     flags.DEFINE_integer("num_images", 30000, "Pictures to draw or read.", lower_bound=1)
     flags.DEFINE_list("inception", [inception.IMAGENET], "Networks: imagenet, damsm, or files.")
     flags.DEFINE_string("independent", None, "Another DAMSM, to judge R-precision as well.")
@@ -50,14 +59,18 @@ def main(arguments: list[str]) -> None:
         raise UserError("give either --model_dir=<a model> or --images_dir=<a folder of pictures>")
     if options.model_dir and not options.data_dir:
         raise UserError("--model_dir needs --data_dir: pictures are drawn from its test captions")
+    real = RealSet(options.data_dir) if options.data_dir else None
     with of_flag("metrics"):
         metrics = choose_metrics(
-            options.metrics, bool(options.model_dir), bool(options.data_dir), options.inception
+            options.metrics,
+            bool(options.model_dir),
+            bool(real),
+            bool(real and real.has_attributes),
+            options.inception,
         )
     judging = R_PRECISION in metrics
     if options.independent and not judging:
         raise UserError(f"--independent judges {R_PRECISION}, which is not measured here")
-    real = RealSet(options.data_dir) if options.data_dir else None
     own = None
     if options.model_dir:
         model = model_directory.load(options.model_dir, max_words=options.max_words)
@@ -67,7 +80,7 @@ def main(arguments: list[str]) -> None:
     if options.independent:
         judges.append(Judge.load("independent DAMSM", options.independent, options.max_words))
     extractors = []
-    if set(metrics) - {R_PRECISION}:
+    if set(metrics) - {R_PRECISION, FAITHFULNESS}:
         with of_flag("inception"):
             extractors = inception.load_all(options.inception, own and own.extractor)
     folder = Path(options.output_dir)

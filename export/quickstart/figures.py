@@ -14,7 +14,6 @@ from t2i_tf.metrics import faithfulness
 from t2i_tf.metrics.birds import (
     BirdJudge,
     UnseenBirds,
-    colour_noise,
     evaluate_pictures,
     seed_std,
 )
@@ -81,7 +80,7 @@ def measure(
     permuted = own.permuted_details(unseen.pictures)
     species = len(np.unique(unseen.class_ids))
     untrained = generated(untrained) | _untrained_recall(encoders[0], unseen)
-    noise = figures(colour_noise(unseen.colours, unseen.pictures.shape[1]))
+    noise = figures(unseen.colour_noise())
     by_chance = {
         "r_precision": 1.0 / (1.0 + wrong),
         "r_precision_permuted": permuted["chance"],
@@ -94,7 +93,7 @@ def measure(
     }
     floor = untrained | {name: max(noise[name], untrained[name]) for name in MATCH_FIGURES}
     ceiling = figures(unseen.pictures)
-    groups = _groups(unseen)
+    groups = unseen.of_species(SEEDS)
     if groups:
         ceiling["seed_std"] = seed_std(groups)
     return {
@@ -158,9 +157,3 @@ def _untrained_recall(model, unseen):
         image_encoder=build.image_encoder(model.config, pretrained=False),
     )
     return BirdJudge(random, unseen).recall(unseen.pictures)
-
-
-def _groups(unseen):
-    """Real pictures of each species that has at least two, at most as many as seeds."""
-    rows = (np.flatnonzero(unseen.class_ids == own)[:SEEDS] for own in np.unique(unseen.class_ids))
-    return [unseen.pictures[group] for group in rows if len(group) > 1]

@@ -9,7 +9,7 @@ evaluate_pictures(pictures, unseen, judge, reader)
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +59,8 @@ class UnseenBirds:
 
     @property
     def colours(self) -> np.ndarray:
-        """Places in `COLOURS` of each bird's colours, int `[N, 3]` in order of `PARTS`."""
-        return np.stack([self.attributes[part] for part in PARTS], axis=1)
+        """The colours of each bird, see `colour_table`."""
+        return colour_table(self.attributes)
 
     @functools.cached_property
     def told(self) -> list[set[str]]:
@@ -69,6 +69,16 @@ class UnseenBirds:
 
     def __len__(self) -> int:
         return len(self.captions)
+
+    def of_species(self, limit: int) -> list[np.ndarray]:
+        """Real pictures of each species that has at least two, at most `limit` of each."""
+        ids = self.class_ids
+        rows = (np.flatnonzero(ids == own)[:limit] for own in np.unique(ids))
+        return [self.pictures[group] for group in rows if len(group) > 1]
+
+    def colour_noise(self) -> np.ndarray:
+        """A picture without a bird for each caption, see `colour_noise`."""
+        return colour_noise(self.colours, self.pictures.shape[1])
 
 
 class BirdJudge:
@@ -83,11 +93,7 @@ class BirdJudge:
         self.image_encoder = model.image_encoder
         self.class_ids = unseen.class_ids
         self.sentences = r_precision.sentence_codes(model, unseen.captions)
-        exchanges = [permuted_colours(caption) for caption in unseen.captions]
-        ends = np.cumsum([len(exchanged) for exchanged in exchanges])
-        flat = [caption for exchanged in exchanges for caption in exchanged]
-        codes = r_precision.sentence_codes(model, flat) if flat else np.zeros((0, 1))
-        self.wrong_sentences = np.split(codes, ends[:-1])
+        self.wrong_sentences = exchanged_codes(model, unseen.captions)
 
     def __call__(self, pictures: np.ndarray) -> dict[str, float]:
         """`r_precision` and `r_precision_permuted` of uint8 pictures `[N, H, W, 3]`."""
@@ -120,6 +126,15 @@ class BirdJudge:
         }
 
 
+def exchanged_codes(model: ModelDirectory, captions: Iterable[str]) -> list[np.ndarray]:
+    """For each caption the sentence codes `[k, E]` of all exchanges of its colours."""
+    exchanges = [permuted_colours(caption) for caption in captions]
+    ends = np.cumsum([len(exchanged) for exchanged in exchanges])
+    flat = [caption for exchanged in exchanges for caption in exchanged]
+    codes = r_precision.sentence_codes(model, flat) if flat else np.zeros((0, 1))
+    return np.split(codes, ends[:-1])
+
+
 def evaluate_pictures(
     pictures: np.ndarray,
     unseen: UnseenBirds,
@@ -146,6 +161,28 @@ def evaluate_pictures(
     return figures | faithfulness.faithfulness(reader(pictures), unseen.attributes, unseen.told)
 
 
+class Readings:
+    """What a reader reads from a stream of pictures; one of `scores.measure`'s scores.
+
+    Args:
+        reader: The reader.
+    """
+
+    def __init__(self, reader: faithfulness.Reader):
+        self._reader = reader
+        self._batches = []
+
+    def update(self, images: np.ndarray) -> None:
+        """Adds the next pictures, uint8 `[B, H, W, 3]`."""
+        self._batches.append(self._reader(images))
+
+    @property
+    def read(self) -> dict[str, np.ndarray]:
+        """What was read so far, int `[N]` by attribute."""
+        names = self._reader.names
+        return {name: np.concatenate([batch[name] for batch in self._batches]) for name in names}
+
+
 def seed_std(groups: Iterable[np.ndarray]) -> float:
     """Tells how different the pictures of one caption are, a mean over captions.
 
@@ -159,11 +196,16 @@ def seed_std(groups: Iterable[np.ndarray]) -> float:
     return float(np.mean([np.std(to_float(group), axis=0, ddof=1).mean() for group in groups]))
 
 
+def colour_table(attributes: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Places in `COLOURS` of birds' colours, int `[N, 3]` in order of `PARTS`."""
+    return np.stack([attributes[part] for part in PARTS], axis=1)
+
+
 def colour_noise(colours: np.ndarray, image_size: int, seed: int = 0) -> np.ndarray:
     """Makes pictures without birds: smooth blotches in the colours of each caption.
 
     Args:
-        colours: int `[N, 3]`, as in `UnseenBirds`.
+        colours: int `[N, 3]`, see `colour_table`.
         image_size: S.
         seed: Decides the blotches.
 

@@ -105,12 +105,14 @@ class Reader:
 
     Attributes:
         names: The attributes.
+        about: Size and pictures of its training, for reports.
         model: The `keras.Model`: uint8 pictures `[B, S, S, 3]` to logits of all values of all
             attributes, side by side.
     """
 
     def __init__(self, names: Sequence[str], image_size: int):
         self.names = tuple(names)
+        self.about = {"size": image_size}
         ends = np.cumsum([len(ATTRIBUTES[name]) for name in names])
         self._starts = dict(zip(self.names, [0, *ends[:-1]], strict=True))
         self.model = self._build(image_size, int(ends[-1]))
@@ -139,15 +141,16 @@ class Reader:
         )
 
     def fit(
-        self, pictures: np.ndarray, truth: Mapping[str, np.ndarray], epochs: int = EPOCHS
+        self, pictures: np.ndarray, truth: Mapping[str, np.ndarray], epochs: int | None = None
     ) -> None:
         """Trains the classifier on real renders, with a progress bar.
 
         Args:
             pictures: uint8 `[N, S, S, 3]`.
             truth: What they show, see `labels`.
-            epochs: Passes over the pictures.
+            epochs: Passes over the pictures; by default `EPOCHS`.
         """
+        epochs = epochs or EPOCHS
         steps = epochs * -(-len(pictures) // BATCH_SIZE)
         decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
         self.model.compile(keras.optimizers.Adam(decay), self._loss)

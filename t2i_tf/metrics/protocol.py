@@ -1,4 +1,4 @@
-"""Measures the Inception Score, FID and R-precision of pictures in one pass."""
+"""Measures Inception Score, FID, R-precision and faithfulness of pictures in one pass."""
 
 import dataclasses
 import hashlib
@@ -8,23 +8,32 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.dataset import Split
+from data_pipeline.drawn.captions import told
 from data_pipeline.pixels import size_to_crop
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.hashing import file_sha256
 from data_pipeline.support.version import VERSION
 from data_pipeline.tfrecord import shard_paths
 from t2i_tf.metrics import inception, r_precision, streams
+from t2i_tf.metrics.birds import Readings, UnseenBirds, exchanged_codes, seed_std
+from t2i_tf.metrics.faithfulness import faithfulness, labels, load_or_train_reader
 from t2i_tf.metrics.features import Extractor
 from t2i_tf.metrics.fid import FeatureStatistics, fid
 from t2i_tf.metrics.inception_score import SPLITS
 from t2i_tf.metrics.scores import Scores, measure
+from t2i_tf.metrics.streams import REPEATS
 from t2i_tf.models import model_directory
 
-INCEPTION_SCORE, FID, R_PRECISION = METRICS = ("is", "fid", "r_precision")
+METRICS = ("is", "fid", "r_precision", "faithfulness")
+INCEPTION_SCORE, FID, R_PRECISION, FAITHFULNESS = METRICS
 
 
 def choose_metrics(
-    asked: Sequence[str] | None, of_model: bool, has_real: bool, sources: Sequence[str]
+    asked: Sequence[str] | None,
+    of_model: bool,
+    has_real: bool,
+    has_attributes: bool,
+    sources: Sequence[str],
 ) -> Sequence[str]:
     """The metrics to measure: those asked for, or all that are possible.
 
@@ -32,6 +41,7 @@ def choose_metrics(
         asked: The metrics that the user wants, None for all possible ones.
         of_model: Whether a model draws the pictures, whose captions are known then.
         has_real: Whether there are real pictures.
+        has_attributes: Whether it is known what the captions' birds look like.
         sources: Where the networks come from, see `inception.load`.
 
     Raises:
@@ -44,8 +54,11 @@ def choose_metrics(
         problems[INCEPTION_SCORE] = "a network that knows classes, which damsm does not"
     if not has_real:
         problems[FID] = "real pictures to compare with, those of a data set"
+    if not has_attributes:
+        problems[FAITHFULNESS] = "the true attributes of the birds, which only drawn birds have"
     if not of_model:
-        problems[R_PRECISION] = "the captions of the pictures, which only a model's pictures have"
+        for metric in (R_PRECISION, FAITHFULNESS):
+            problems[metric] = "the captions of the pictures, which only a model's pictures have"
     for metric in asked or ():
         if metric not in METRICS:
             raise UserError(f"{metric!r} is none of {', '.join(METRICS)}")
@@ -103,6 +116,7 @@ class RealSet:
     Attributes:
         split: The `Split`.
         name: `<dataset>-test`.
+        has_attributes: Whether the records say what their birds look like, as drawn birds' do.
         sha256: SHA-256 of its shards.
     """
 
@@ -110,6 +124,7 @@ class RealSet:
         self.split = Split(data_dir, "test")
         dataset = self.split.info.dataset
         self.name = f"{dataset}-test"
+        self.has_attributes = bool(next(iter(self.split.examples()))["attributes"])
         self.sha256 = file_sha256(*shard_paths(data_dir, dataset, "test"))
 
     def statistics(
@@ -151,7 +166,7 @@ def evaluate(
         pictures: The pictures to measure.
         metrics: Some of `METRICS`.
         extractors: Networks of Inception Score and FID; the former skips those without classes.
-        real: The real pictures, which FID and R-precision need.
+        real: The real pictures, which all but the Inception Score need.
         judges: DAMSMs that judge R-precision; the pictures must have a plan then.
         batch_size: Real pictures per batch.
         folder: Where the statistics of the real pictures are kept.
@@ -161,6 +176,11 @@ def evaluate(
     """
     if judges:
         _check_plan(pictures.plan)
+    birds = readings = None
+    if FAITHFULNESS in metrics:
+        reader = load_or_train_reader(real.split.data_dir, pictures.size, folder)
+        birds = UnseenBirds.load(real.split.data_dir, pictures.size, len(real.split))
+        readings = Readings(reader)
     judging = [judge.extractor for judge in judges]
     scores = {
         extractor: Scores(
@@ -178,7 +198,8 @@ def evaluate(
         extractor: real.statistics(extractor, pictures.size, batch_size, folder)
         for extractor in (extractors if FID in metrics else ())
     }
-    measure(pictures.batches, pictures.count, scores.values(), "pictures")
+    scored = [*scores.values(), *([readings] if readings else [])]
+    measure(pictures.batches, pictures.count, scored, "pictures")
     return {
         "version": VERSION,
         "pictures": {"count": pictures.count, "size": pictures.size, **pictures.about},
@@ -189,11 +210,12 @@ def evaluate(
             "sha256": real.sha256,
             "crop": f"central {pictures.size} of {size_to_crop(pictures.size)} px",
         },
-        "networks": [_network(scores[e], known.get(e)) for e in extractors],
+        "networks": [_network(scores[e], known.get(e), birds, batch_size) for e in extractors],
         "r_precision": [
-            _judgement(judge, scores[judge.extractor].codes, pictures, real, batch_size)
+            _judgement(judge, scores[judge.extractor].codes, pictures, real, birds, batch_size)
             for judge in judges
         ],
+        "faithfulness": readings and _faithfulness(readings, reader, pictures, birds),
     }
 
 
@@ -206,7 +228,7 @@ def _check_plan(plan):
         raise UserError("R-precision needs captions of two classes, the test split has one")
 
 
-def _network(scores, known):
+def _network(scores, known, birds, batch_size):
     extractor = scores.extractor
     figures = {
         name: getattr(extractor, name) for name in ("scale", "name", "weights", "sha256", "resize")
@@ -221,10 +243,35 @@ def _network(scores, known):
         }
     if known is not None:
         figures["fid"] = fid(scores.statistics, known)
+        if birds:
+            noise = Scores(extractor, len(birds), statistics=True)
+            pictures = birds.colour_noise()
+            starts = range(0, len(birds), batch_size)
+            batches = (pictures[start : start + batch_size] for start in starts)
+            measure(batches, len(birds), [noise], f"colour noise ({extractor.scale})")
+            figures["fid_colour_noise"] = fid(noise.statistics, known)
     return figures
 
 
-def _judgement(judge, codes, pictures, real, batch_size):
+def _faithfulness(readings, reader, pictures, birds):
+    """What the reader reads from the pictures, from colour noise and from real pictures."""
+    plan = pictures.plan
+    told_by_plan = [told(text) for text in plan.texts]
+    own = faithfulness(readings.read, labels(plan.attributes), told_by_plan)
+    noise = faithfulness(reader(birds.colour_noise()), birds.attributes, birds.told)
+    real = faithfulness(reader(birds.pictures), birds.attributes, birds.told)
+    apart = {"pictures": seed_std(pictures.repeated), "real": seed_std(birds.of_species(REPEATS))}
+    return {
+        "reader": reader.about,
+        "figures": {
+            name: {"pictures": value, "colour_noise": noise.get(name), "real": real.get(name)}
+            for name, value in own.items()
+        },
+        "seed_std": {**apart, "seeds": REPEATS},
+    }
+
+
+def _judgement(judge, codes, pictures, real, birds, batch_size):
     """R-precision of the pictures and, to compare, R-precision and recall of the real pictures."""
     plan = pictures.plan
     sentences = r_precision.sentence_codes(judge.model, plan.texts)
@@ -232,6 +279,13 @@ def _judgement(judge, codes, pictures, real, batch_size):
     texts, class_ids = streams.first_captions(real.split)
     real_codes = real.codes(judge.extractor, pictures.size, batch_size)
     real_sentences = r_precision.sentence_codes(judge.model, texts)
+    permuted = {}
+    if birds:
+        wrong = exchanged_codes(judge.model, plan.texts)
+        permuted = r_precision.permuted_r_precision(codes, sentences, wrong)
+        wrong = exchanged_codes(judge.model, texts)
+        of_real = r_precision.permuted_r_precision(real_codes, real_sentences, wrong)
+        permuted = {"permuted": {**permuted, "real": of_real["value"]}}
     return {
         "judge": judge.name,
         "weights": judge.extractor.weights,
@@ -240,6 +294,7 @@ def _judgement(judge, codes, pictures, real, batch_size):
         "std": std,
         "folds": r_precision.FOLDS,
         "wrong_captions": r_precision.wrong_captions(plan.class_ids),
+        **permuted,
         "real": {
             "wrong_captions": r_precision.wrong_captions(class_ids),
             "r_precision": r_precision.r_precision(real_codes, real_sentences, class_ids),

@@ -43,6 +43,9 @@ def markdown(report: dict) -> str:
             f"- [{scale}] {network['name']}, `{network['weights']}` (SHA-256 "
             f"{network['sha256'][:12]}), pictures resized: {network['resize']}."
         )
+        if "fid_colour_noise" in network:
+            noise = f"{network['fid_colour_noise']:.2f}"
+            rows.append((f"- of colour noise [{scale}]", noise, f"{real['count']:,}", against))
     for judgement in report["r_precision"]:
         judge, of_real = judgement["judge"], judgement["real"]
         rows += [
@@ -59,6 +62,15 @@ def markdown(report: dict) -> str:
                 f"{of_real['wrong_captions']} wrong captions",
             ),
         ]
+        if permuted := judgement.get("permuted"):
+            rows.append(
+                (
+                    f"- colours permuted [{judge}]",
+                    f"{permuted['value']:.2%}",
+                    f"{permuted['captions']:,}",
+                    f"real pictures {permuted['real']:.2%}, chance {permuted['chance']:.2%}",
+                )
+            )
         for k in (1, 5):
             rows.append(
                 (
@@ -70,6 +82,30 @@ def markdown(report: dict) -> str:
             )
         notes.append(
             f"- [{judge}] DAMSM, `{judgement['weights']}` (SHA-256 {judgement['sha256'][:12]})."
+        )
+    if read := report.get("faithfulness"):
+        for name, figure in read["figures"].items():
+            beside = (
+                f"{what} {figure[key]:.2%}"
+                for key, what in (("real", "real pictures"), ("colour_noise", "colour noise"))
+                if figure[key] is not None
+            )
+            title = name.capitalize().replace("_", ": ")
+            rows.append(
+                (title, f"{figure['pictures']:.2%}", f"{pictures['count']:,}", ", ".join(beside))
+            )
+        apart = read["seed_std"]
+        rows.append(
+            (
+                "Difference between seeds",
+                f"{apart['pictures']:.3f}",
+                f"{apart['seeds']} seeds",
+                f"real pictures of a species {apart['real']:.3f}",
+            )
+        )
+        notes.append(
+            "- Faithfulness: how often a classifier, trained on real pictures of the training "
+            f"species at {read['reader']['size']} px, reads from a picture what its caption says."
         )
     if real:
         notes.append(

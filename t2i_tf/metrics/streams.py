@@ -16,6 +16,7 @@ from t2i_tf.models.captions import encode
 from t2i_tf.models.model_directory import ModelDirectory
 from t2i_tf.models.text_to_image import TextToImage
 
+REPEATED_CAPTIONS, REPEATS = 40, 8
 SUFFIXES, FORMATS = (".png", ".jpg", ".jpeg"), ("PNG", "JPEG")
 
 
@@ -27,11 +28,13 @@ class CaptionPlan:
         texts: N captions.
         class_ids: Their classes, int `[N]`.
         seeds: int64 `[N]`.
+        attributes: What is true of their birds (JSON texts); empty texts where that is unknown.
     """
 
     texts: list[str]
     class_ids: np.ndarray
     seeds: np.ndarray
+    attributes: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Pictures:
         count: Number of pictures in all.
         size: Side in pixels.
         plan: What they were drawn from, None for pictures of a folder.
+        repeated: For each of the first `REPEATED_CAPTIONS` captions uint8 pictures of `REPEATS`
+            seeds, `[REPEATS, size, size, 3]`, drawn when asked for; None without a plan.
         about: Where they come from, for the report.
     """
 
@@ -50,6 +55,7 @@ class Pictures:
     count: int
     size: int
     plan: CaptionPlan | None
+    repeated: Iterator[np.ndarray] | None
     about: dict
 
 
@@ -65,16 +71,21 @@ def plan_captions(split: Split, count: int, seed: int) -> CaptionPlan:
         count: N.
         seed: Decides the orders; picture i is drawn with seed + i.
     """
-    records = [(record["captions"], int(record["class_id"])) for record in split.examples()]
+    records = [
+        (record["captions"], int(record["class_id"]), record["attributes"].decode())
+        for record in split.examples()
+    ]
     passes = -(-count // len(records))
-    texts, class_ids = [], []
+    texts, class_ids, attributes = [], [], []
     for number in range(passes):
         order = np.random.default_rng([seed, number]).permutation(len(records))
         for row in order[: count - len(texts)]:
-            captions, class_id = records[row]
+            captions, class_id, own = records[row]
             texts.append(captions[number % len(captions)].decode())
             class_ids.append(class_id)
-    return CaptionPlan(texts, np.array(class_ids), seed + np.arange(count, dtype=np.int64))
+            attributes.append(own)
+    seeds = seed + np.arange(count, dtype=np.int64)
+    return CaptionPlan(texts, np.array(class_ids), seeds, attributes)
 
 
 def first_captions(split: Split) -> tuple[list[str], np.ndarray]:
@@ -101,14 +112,25 @@ def drawn_pictures(
     """
     plan = plan_captions(split, count, seed)
     encoded = encode(plan.texts, model.vocabulary, model.config.data.max_words)
-    drawn = TextToImage(model).draw(encoded.tokens, plan.seeds, batch_size)
+    drawing = TextToImage(model)
+    drawn = drawing.draw(encoded.tokens, plan.seeds, batch_size)
+    tokens = np.repeat(encoded.tokens[:REPEATED_CAPTIONS], REPEATS, axis=0)
+    seeds = np.tile(seed + np.arange(REPEATS, dtype=np.int64), len(tokens) // REPEATS)
+    repeated = drawing.draw(tokens, seeds, batch_size)
     about = {
         "seed": seed,
         "max_words": model.config.data.max_words,
         "captions_not_read_whole": len(encoded.warnings),
     }
     size = model.config.data.image_size
-    return Pictures(_batches((image for image, _ in drawn), batch_size), count, size, plan, about)
+    return Pictures(
+        _batches((image for image, _ in drawn), batch_size),
+        count,
+        size,
+        plan,
+        _batches((image for image, _ in repeated), REPEATS),
+        about,
+    )
 
 
 def real_pictures(split: Split, size: int, batch_size: int) -> Iterator[np.ndarray]:
@@ -154,7 +176,7 @@ def folder_pictures(folder: str | Path, limit: int, batch_size: int) -> Pictures
         return image
 
     read(files[0])
-    return Pictures(_batches(map(read, files), batch_size), len(files), size, None, {})
+    return Pictures(_batches(map(read, files), batch_size), len(files), size, None, None, {})
 
 
 def _batches(images, batch_size):

@@ -138,12 +138,16 @@ def test_pyramid_is_the_same_inside_tf_data(rng):
 
 
 def test_images_larger_than_stored_are_refused(data_dir):
-    with pytest.raises(UserError, match="of 76 px, but .* stores 40 px; build it with --image_size=64"):
+    with pytest.raises(
+        UserError, match="of 76 px, but .* stores 40 px; build it with --image_size=64"
+    ):
         batches(data_dir, 1, image_sizes=(64,))
 
 
 def test_a_crop_shows_as_much_of_the_picture_at_every_size(tmp_path):
-    ramp = np.round(np.linspace(0, 255, 304)).astype(np.uint8)  # The red of a pixel tells its column.
+    ramp = np.round(np.linspace(0, 255, 304)).astype(
+        np.uint8
+    )  # The red of a pixel tells its column.
     picture = np.broadcast_to(ramp[None, :, None], (340, 304, 3))
     split = Split(write(tmp_path, [picture], stored_size=304), "train")
     for size in (16, 32, 64, 100, 128, 200, 256):

@@ -11,9 +11,10 @@ import tensorflow as tf
 from PIL import Image
 
 from data_pipeline import tfrecord
-from data_pipeline.dataset import Split
+from data_pipeline.dataset import Split, decode
+from data_pipeline.pixels import to_uint8
 from data_pipeline.support.errors import UserError
-from t2i_tf.metrics import protocol, r_precision, scores, streams
+from t2i_tf.metrics import faithfulness, protocol, r_precision, report, scores, streams
 from t2i_tf.metrics.features import Extractor
 from t2i_tf.metrics.fid import FeatureStatistics, fid
 from t2i_tf.metrics.inception_score import inception_score
@@ -27,7 +28,7 @@ COUNT = 12
 
 @pytest.fixture(scope="module")
 def data_dir(small_model, tmp_path_factory):
-    """Twelve noisy pictures of 40 pixels in three classes, two captions each."""
+    """Twelve noisy pictures of 38 pixels in three classes, two captions each."""
     folder = tmp_path_factory.mktemp("data")
     vocabulary = small_model.vocabulary
     vocabulary.save(folder / "vocabulary.txt")
@@ -35,7 +36,7 @@ def data_dir(small_model, tmp_path_factory):
     with tf.io.TFRecordWriter(str(folder / tfrecord.shard_name("mini", "test", 0, 1))) as writer:
         for i in range(COUNT):
             file = io.BytesIO()
-            picture = rng.integers(0, 256, (40, 40, 3), np.uint8)
+            picture = rng.integers(0, 256, (38, 38, 3), np.uint8)
             Image.fromarray(picture).save(file, "JPEG", quality=95)
             captions = [f"a {COLOURS[i % 3]} bird", f"this bird has {COLOURS[i % 3]} wings"]
             writer.write(
@@ -49,7 +50,7 @@ def data_dir(small_model, tmp_path_factory):
             )
     tfrecord.DatasetInfo(
         dataset="mini",
-        stored_size=40,
+        stored_size=38,
         captions_per_image=2,
         max_words=6,
         vocabulary={
@@ -109,8 +110,8 @@ def test_pictures_are_those_of_generate(small_model, split):
 
 def test_real_pictures_are_the_centres(split):
     (batch,) = streams.real_pictures(split, 32, batch_size=COUNT)
-    whole = np.concatenate(list(streams.real_pictures(split, 40, batch_size=5)))
-    np.testing.assert_array_equal(batch, whole[:, 4:36, 4:36])
+    whole = np.stack([to_uint8(decode(record["image"])) for record in split.examples()])
+    np.testing.assert_array_equal(batch, whole[:, 3:35, 3:35])
     assert batch.dtype == np.uint8
 
 
@@ -134,7 +135,7 @@ def test_figures_are_those_of_all_pictures_at_once(
     judge = protocol.Judge.load("own DAMSM", model_dir)
     pictures = streams.drawn_pictures(small_model, real.split, count, 0, batch_size=8)
     figures = protocol.evaluate(
-        pictures, protocol.METRICS, [extractor, judge.extractor], real, [judge], 8, tmp_path
+        pictures, protocol.METRICS[:3], [extractor, judge.extractor], real, [judge], 8, tmp_path
     )
     drawn = np.concatenate(
         list(streams.drawn_pictures(small_model, real.split, count, 0, batch_size=8).batches)
@@ -230,27 +231,30 @@ def test_bad_folders_are_refused(folder, tmp_path):
 
 def test_metrics_are_all_that_can_be_had():
     networks, damsm = ["imagenet"], ["damsm"]
-    assert protocol.choose_metrics(None, True, True, networks) == ["is", "fid", "r_precision"]
-    assert protocol.choose_metrics(None, True, True, damsm) == ["fid", "r_precision"]
-    assert protocol.choose_metrics(None, False, True, networks) == ["is", "fid"]
-    assert protocol.choose_metrics(None, False, False, networks) == ["is"]
-    assert protocol.choose_metrics(["fid"], True, True, networks) == ["fid"]
+    everything = ["is", "fid", "r_precision", "faithfulness"]
+    assert protocol.choose_metrics(None, True, True, True, networks) == everything
+    assert protocol.choose_metrics(None, True, True, False, networks) == everything[:3]
+    assert protocol.choose_metrics(None, True, True, False, damsm) == ["fid", "r_precision"]
+    assert protocol.choose_metrics(None, False, True, True, networks) == ["is", "fid"]
+    assert protocol.choose_metrics(None, False, False, False, networks) == ["is"]
+    assert protocol.choose_metrics(["fid"], True, True, True, networks) == ["fid"]
 
 
 @pytest.mark.parametrize(
     "asked, of_model, has_real, sources, message",
     [
-        (["kid"], True, True, ["imagenet"], "'kid' is none of is, fid, r_precision"),
+        (["kid"], True, True, ["imagenet"], "'kid' is none of is, fid, r_precision, faithfulness"),
         (["is"], True, True, ["damsm"], "is needs a network that knows classes"),
         (["is", "fid"], False, False, ["imagenet"], "fid needs real pictures.*of a data set"),
         (["r_precision"], False, True, ["imagenet"], "r_precision needs the captions"),
+        (["faithfulness"], True, True, ["damsm"], "faithfulness needs the true attributes"),
         (None, False, False, ["damsm"], "nothing to measure"),
         (None, True, True, [], "no network is named"),
     ],
 )
 def test_metrics_that_cannot_be_had_are_refused(asked, of_model, has_real, sources, message):
     with pytest.raises(UserError, match=message):
-        protocol.choose_metrics(asked, of_model, has_real, sources)
+        protocol.choose_metrics(asked, of_model, has_real, False, sources)
 
 
 def test_too_few_pictures_for_folds_are_refused(data_dir, small_model, model_dir, tmp_path):
@@ -295,6 +299,35 @@ def test_command_reports_every_figure_with_its_mark(data_dir, model_dir, tmp_pat
     assert len(rows) == 1 + 2 * 4
     assert all("[damsm]" in row[0] or "DAMSM]" in row[0] for row in rows)
     assert rows[0][1].strip() == f"{figures['networks'][0]['fid']:.2f}"
+
+
+def test_drawn_birds_are_read(small_model, model_dir, tmp_path, monkeypatch):
+    run(
+        "data_pipeline.build_tfrecords",
+        "--source=synthetic",
+        f"--output_dir={tmp_path / 'birds'}",
+        "--image_size=32",
+        "--num_train=48",
+        "--num_test=24",
+        "--picture_size=64",
+    )
+    real, judge = protocol.RealSet(tmp_path / "birds"), protocol.Judge.load("own DAMSM", model_dir)
+    assert real.has_attributes
+    monkeypatch.setattr(faithfulness, "EPOCHS", 1)
+    pictures = streams.drawn_pictures(small_model, real.split, 30, 0, 8)
+    figures = protocol.evaluate(
+        pictures, ["fid", "faithfulness"], [judge.extractor], real, [judge], 8, tmp_path
+    )
+    read = figures["faithfulness"]
+    assert {"faithfulness", "faithfulness_belly", "faithfulness_perch"} < set(read["figures"])
+    assert all(0 <= value <= 1 for row in read["figures"].values() for value in row.values())
+    assert read["seed_std"]["pictures"] > 0 and read["seed_std"]["real"] > 0
+    (network,), (judgement,) = figures["networks"], figures["r_precision"]
+    assert network["fid_colour_noise"] > 0
+    assert 0 < judgement["permuted"]["chance"] < 0.5 < judgement["permuted"]["captions"] <= 30
+    text = report.markdown({"of": "a model", **figures})
+    assert "| Faithfulness: perch | " in text and "real pictures of a species" in text
+    assert len(list(tmp_path.glob("bird_reader_32px_*.weights.h5"))) == 1
 
 
 def test_command_says_in_one_line_what_is_wrong(tmp_path):
