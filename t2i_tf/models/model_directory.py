@@ -14,8 +14,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import h5py
 import keras
 import ml_collections
+import numpy as np
 
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import check_room, write_text
@@ -70,15 +72,19 @@ def find(directory: str | Path) -> Path:
     return directory
 
 
-def save(directory: str | Path, model: ModelDirectory, card: str) -> None:
+def save(
+    directory: str | Path, model: ModelDirectory, card: str, half_precision: bool = False
+) -> None:
     """Writes a model directory; an older one there is replaced only once the new one is whole.
 
     Args:
         directory: The directory to write.
         model: What to write; networks that are None are left out.
         card: The model card, Markdown.
+        half_precision: Whether to round the weights to float16, which `load` reads like others.
 
     Raises:
+        ValueError: A weight is too large for float16.
         OSError: The disk is full; an older directory is still there.
     """
     networks = {name: getattr(model, name) for name in NETWORKS if getattr(model, name)}
@@ -90,7 +96,32 @@ def save(directory: str | Path, model: ModelDirectory, card: str) -> None:
         (folder / CARD).write_text(card, encoding="utf-8")
         check_room(folder, sum(BYTES * network.count_params() for network in networks.values()))
         for name, network in networks.items():
-            network.save_weights(weights_file(folder, name))
+            path = weights_file(folder, name)
+            network.save_weights(path)
+            if half_precision:
+                _halve(path)
+
+
+def _halve(path):
+    """Rewrites a weights file with its float32 numbers as float16."""
+    whole = path.rename(path.with_suffix(".float32"))
+
+    def copy(name, item):
+        if isinstance(item, h5py.Group):
+            target.require_group(name).attrs.update(item.attrs)
+            return
+        values = item[()]
+        if values.dtype == np.float32:
+            with np.errstate(over="ignore"):  # Refused below.
+                values = values.astype(np.float16)
+            if not np.all(np.isfinite(values)):
+                raise ValueError(f"{name} in {path.name} has values that float16 cannot hold")
+        target.create_dataset(name, data=values).attrs.update(item.attrs)
+
+    with h5py.File(whole) as source, h5py.File(path, "w") as target:
+        target.attrs.update(source.attrs)
+        source.visititems(copy)
+    whole.unlink()
 
 
 def describe(

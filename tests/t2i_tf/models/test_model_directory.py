@@ -2,6 +2,7 @@ import json
 import shutil
 import types
 
+import h5py
 import numpy as np
 import pytest
 
@@ -52,6 +53,30 @@ def test_replacing_leaves_one_whole_directory(small_model, copy):
     assert [path.name for path in copy.parent.iterdir()] == ["copy"]
     assert (copy / "README.md").read_text() == "# New\n"
     assert not (copy / "image_encoder.weights.h5").exists()
+
+
+def test_half_precision_is_read_like_whole(small_model, tmp_path):
+    model_directory.save(tmp_path / "half", small_model, "# Half\n", half_precision=True)
+    loaded = model_directory.load(tmp_path / "half", need=model_directory.NETWORKS[1:])
+    for name in model_directory.NETWORKS:
+        saved, read = getattr(small_model, name), getattr(loaded, name)
+        for one, other in zip(saved.get_weights(), read.get_weights(), strict=True):
+            np.testing.assert_array_equal(one.astype(np.float16).astype(one.dtype), other)
+            assert one.dtype == other.dtype
+        with h5py.File(model_directory.weights_file(tmp_path / "half", name)) as file:
+            types = set()
+            file.visititems(lambda _, item: types.add(getattr(item, "dtype", None)))
+        assert np.float16 in types and np.float32 not in types
+    assert {path.suffix for path in (tmp_path / "half").iterdir()} == {".json", ".txt", ".h5", ".md"}
+
+
+def test_half_precision_refuses_what_it_cannot_hold(small_model, model_dir, tmp_path):
+    loaded = model_directory.load(model_dir)
+    variable = loaded.generator.trainable_variables[0]
+    variable.assign(np.full(variable.shape, 1e6))
+    with pytest.raises(ValueError, match=r"generator\.weights\.h5 has values that float16 cannot"):
+        model_directory.save(tmp_path / "half", loaded, "", half_precision=True)
+    assert not (tmp_path / "half").exists()
 
 
 def test_a_full_disk_leaves_the_older_directory(small_model, copy, monkeypatch):
