@@ -20,7 +20,7 @@ from tests.commands import ROOT, command
 
 def test_versions_count_up_and_are_not_replaced(model_dir, tmp_path, monkeypatch):
     written = []
-    monkeypatch.setattr(writer, "_write", lambda model, path: written.append(path))
+    monkeypatch.setattr(writer, "_write", lambda model, path, precision: written.append(path))
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "old").touch()
     assert saved_model.export(model_dir, tmp_path) == tmp_path / "8"
@@ -33,7 +33,7 @@ def test_versions_count_up_and_are_not_replaced(model_dir, tmp_path, monkeypatch
 
 
 def test_failed_export_leaves_no_version(model_dir, tmp_path, monkeypatch):
-    def fail(model, path):
+    def fail(model, path, precision):
         (path / "half").touch()
         raise RuntimeError("disk full")
 
@@ -50,7 +50,7 @@ def test_a_folder_that_cannot_be_written_is_told(model_dir, tmp_path):
 
 
 def test_a_full_disk_is_told_and_nothing_is_left(model_dir, tmp_path, monkeypatch):
-    def fail(model, path):
+    def fail(model, path, precision):
         (path / "half").touch()
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
@@ -72,7 +72,7 @@ def copy(model_dir, tmp_path):
 
 
 def test_measured_figures_are_on_the_card(copy, tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "_write", lambda model, path: None)
+    monkeypatch.setattr(writer, "_write", lambda model, path, precision: None)
     figures = {
         "of": "some model",
         "pictures": {

@@ -29,11 +29,39 @@ def test_text_encoder_ignores_padding(cell, unroll):
     np.testing.assert_allclose(sentence[:1], alone_sentence, atol=1e-6)
 
 
+def operations_of(function):
+    return function.get_concrete_function().graph.get_operations()
+
+
 def test_sentence_is_both_directions_last_state():
     encoder = TextEncoder(20, units=8, embedding_dim=6)
     words, sentence = encoder(np.array([[3, 7, 2, 0]], "int32"))
     np.testing.assert_allclose(sentence[0, :4], words[0, 2, :4], atol=1e-6)
     np.testing.assert_allclose(sentence[0, 4:], words[0, 0, 4:], atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_gpu_runs_no_loop_over_a_known_number_of_words(cell, monkeypatch):
+    encoder = TextEncoder(20, units=8, embedding_dim=6, cell=cell)
+    tokens = np.array([[3, 7, 2, 0], [5, 1, 4, 9]], "int32")
+    found = []
+    for gpus, words in ([], 4), (["gpu:0"], None), (["gpu:0"], 4):
+        monkeypatch.setattr(keras.distribution, "list_devices", lambda kind, gpus=gpus: gpus)
+        encode = tf.function(encoder, [tf.TensorSpec([None, words], tf.int32)], autograph=False)
+        operations = {operation.type for operation in operations_of(encode)}
+        loops = bool({"While", "StatelessWhile"} & operations)
+        assert loops == (not gpus or words is None)
+        found.append(encode(tokens))
+    for other in found[1:]:
+        for one, same in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, same)
+
+
+def test_an_unknown_number_of_words_cannot_be_unrolled():
+    encoder = TextEncoder(20, units=8, embedding_dim=6, unroll=True)
+    encode = tf.function(encoder, [tf.TensorSpec([None, None], tf.int32)], autograph=False)
+    with pytest.raises(ValueError, match="Cannot unroll"):
+        encode.get_concrete_function()
 
 
 def test_unknown_cell_is_refused():

@@ -83,7 +83,8 @@ def run(monkeypatch):
         workdir.mkdir(exist_ok=True)
 
         def with_more(self, *args, callbacks, **options):
-            fit(self, *args, callbacks=[*callbacks[:1], *more, *callbacks[1:]], **options)
+            callbacks.callbacks[1:1] = more
+            fit(self, *args, callbacks=callbacks, **options)
 
         with monkeypatch.context() as patch:
             patch.setattr(Walk, "fit", with_more)

@@ -1,8 +1,11 @@
+import shutil
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_pipeline.support.errors import UserError
 from t2i_tf.training.machinery.checkpoints import Checkpointer
 
 
@@ -77,6 +80,51 @@ def test_only_the_last_two_are_kept(two_checkpoints):
 def test_owners_need_distinct_names(tmp_path):
     with pytest.raises(ValueError, match="two owners are called 'network'"):
         Checkpointer(tmp_path, [make_owners()[0], make_owners()[0]])
+
+
+def make_frozen(seed=0):
+    """A network with a random state besides its weights, as an encoder with dropout has."""
+    layers = [keras.layers.Dense(3), keras.layers.Dropout(0.5)]
+    network = keras.Sequential(layers, name="encoder")
+    network.build((None, 3))
+    set_values([network], seed)
+    assert len(network.variables) > len(network.weights)
+    return network
+
+
+def restored(directory, frozen):
+    return Checkpointer(directory, make_owners(), frozen=[frozen]).restore()
+
+
+def names(directory):
+    (path,) = directory.glob("ckpt-*.index")
+    return {name.partition("/")[0] for name, _ in tf.train.list_variables(path.with_suffix(""))}
+
+
+def test_frozen_networks_are_not_saved_and_have_to_be_given_again(tmp_path):
+    Checkpointer(tmp_path, make_owners(), frozen=[make_frozen()]).save(5)
+    assert not {name for name in names(tmp_path) if name.startswith("encoder")}
+    same = make_frozen()
+    same.variables[-1].assign([7, 7])  # The state of the dropout's draws is no weight.
+    assert restored(tmp_path, same) == 5
+    with pytest.raises(UserError, match="the run began with another encoder; give it the same"):
+        restored(tmp_path, make_frozen(seed=1))
+
+
+def test_checkpoints_that_hold_the_frozen_networks_go_on(tmp_path):
+    owners = [make_frozen(), *make_owners()]
+    Checkpointer(tmp_path / "old", owners).save(5)
+    shutil.copytree(tmp_path / "old", tmp_path / "other")
+    with pytest.raises(UserError, match="another encoder"):
+        restored(tmp_path / "other", make_frozen(seed=1))
+    now = make_owners()
+    checkpointer = Checkpointer(tmp_path / "old", now, keep=1, frozen=[make_frozen()])
+    assert checkpointer.restore() == 5
+    for mine, theirs in zip(values(now), values(owners[1:]), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    checkpointer.save(10)
+    assert not {name for name in names(tmp_path / "old") if name.startswith("encoder")}
+    assert restored(tmp_path / "old", make_frozen()) == 10
 
 
 @pytest.mark.parametrize("content", [None, ""])

@@ -20,7 +20,7 @@ def test_the_checked_version_is_the_installed_and_the_required_one():
 def test_nothing_else_uses_what_keras_keeps_private():
     """`keras.src` is private, and so are these names."""
     private = re.compile(
-        r"keras\.src|_maybe_symbolic_build|_all_reduce_sum_gradients|_get_variable_index"
+        r"keras\.src|_maybe_symbolic_build|_all_reduce_sum_gradients|_backend_update_step|_get_variable_index"
         r"|\._momentums|\._velocities|_flatten_layers"
     )
     own = ROOT / "t2i_tf" / "training" / "machinery" / "keras_internals.py"
@@ -54,6 +54,24 @@ def test_reduced_gradients_are_not_reduced_again():
     pairs = [(tf.ones(2), weights)]
     assert SGD()._all_reduce_sum_gradients(pairs) is pairs
     assert hasattr(keras.optimizers.SGD(), "_all_reduce_sum_gradients")
+
+
+def test_what_all_variables_share_is_computed_once_a_step():
+    calls = []
+
+    class SGD(keras_internals.ReducedGradientsOptimizer, keras.optimizers.SGD):
+        def of_step(self, learning_rate, dtype):
+            calls.append(dtype)
+            return {"doubled": 2.0 * learning_rate}
+
+        def update_step(self, gradient, variable, learning_rate):
+            variable.assign_sub(learning_rate["doubled"] * gradient)
+
+    weights = [keras.Variable(np.zeros(2), dtype="float32") for _ in range(3)]
+    SGD(0.5).apply([tf.ones(2)] * 3, weights)
+    assert calls == ["float32"]
+    for variable in weights:
+        np.testing.assert_array_equal(variable, [-1.0, -1.0])
 
 
 def test_moments_are_adams(rng):

@@ -20,6 +20,19 @@ def test_fused_adam_equals_keras(rng):
         np.testing.assert_allclose(fused, parts, rtol=5e-5)  # both round beta_2
 
 
+@pytest.mark.parametrize("restart_every", [None, 2])
+def test_fused_adam_computes_each_power_once_for_all_weights(restart_every):
+    weights = [keras.Variable(np.zeros(3), dtype="float32") for _ in range(4)]
+    optimizer = FusedAdam(0.1, restart_every)
+    optimizer.build(weights)
+    step = tf.function(lambda: optimizer.apply([tf.ones(3)] * 4, weights))
+    operations = [
+        operation.type for operation in step.get_concrete_function().graph.get_operations()
+    ]
+    assert operations.count("ResourceApplyAdam") == 4
+    assert operations.count("Pow") == 2
+
+
 def test_fused_adam_takes_gradients_of_embeddings():
     weights = keras.Variable(np.ones((4, 2)), dtype="float32")
     optimizer = FusedAdam(0.1)
