@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from data_pipeline import pictures
 from data_pipeline.pixels import size_to_crop
+from data_pipeline.records import write_index
 from data_pipeline.sources.source import Example, Problems, RawData
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.pool import process_pool
@@ -200,6 +201,7 @@ def _write_shards(folder, info, shards, captions, workers, progress, problems):
                         else:
                             writer.write(_record(example, jpeg, captions[example.name]))
                         progress(1)
+                write_index(path)
 
 
 def _record(example, jpeg, captions):

@@ -12,13 +12,16 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline.pixels import size_to_crop, to_float
+from data_pipeline.records import Records
 from data_pipeline.support.errors import UserError
 from data_pipeline.tfrecord import DatasetInfo, parse, shard_paths
 from data_pipeline.vocabulary import Vocabulary
 
+_READ_TOGETHER = 32  # Records that one call into Python reads.
+
 
 class Split:
-    """One split of a built data set, its serialized records held in memory.
+    """One split of a built data set; its records are read when they are asked for.
 
     Args:
         data_dir: Folder written by `data_pipeline.build_tfrecords`.
@@ -39,18 +42,16 @@ class Split:
         self.vocabulary = Vocabulary.load(Path(data_dir) / self.info.vocabulary["file"])
         if name not in self.info.splits:
             raise UserError(f"{data_dir}: no split {name!r}; it has {sorted(self.info.splits)}")
-        paths = [str(path) for path in shard_paths(data_dir, self.info.dataset, name)]
-        records = list(tf.data.TFRecordDataset(paths).as_numpy_iterator())
+        self._records = Records(shard_paths(data_dir, self.info.dataset, name))
         expected = self.info.splits[name]["images"]
-        if len(records) != expected:
+        if len(self) != expected:
             raise UserError(
-                f"{data_dir}: split {name!r} holds {len(records)} records, dataset_info.json says "
+                f"{data_dir}: split {name!r} holds {len(self)} records, dataset_info.json says "
                 f"{expected}; build the data set again"
             )
-        self._records = tf.constant(records)
 
     def __len__(self) -> int:
-        return self._records.shape[0]
+        return len(self._records)
 
     def train_batches(
         self,
@@ -95,16 +96,18 @@ class Split:
 
         first, rows, of = share
 
-        def example(number):
+        def place(number):
             index = start + number // rows * of + first + number % rows
             epoch = index // count
             shuffle_seed = tf.stack([tf.cast(seed, tf.int64), epoch])
-            row = tf.random.experimental.index_shuffle(index % count, shuffle_seed, count - 1)
-            return load.random(tf.gather(self._records, row), index)
+            return tf.random.experimental.index_shuffle(
+                index % count, shuffle_seed, count - 1
+            ), index
 
+        numbers = tf.data.Dataset.range(np.iinfo(np.int64).max)
         return (
-            tf.data.Dataset.range(np.iinfo(np.int64).max)
-            .map(example, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            self._read(numbers.map(place))
+            .map(load.random, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
             .batch(batch_size, drop_remainder=True)
             .prefetch(tf.data.AUTOTUNE)
         )
@@ -124,10 +127,11 @@ class Split:
             UserError: The data set stores smaller images than asked for.
         """
         load = _Loader(self, image_sizes, max_words, 0, False, 0.0, ())
+        rows = tf.data.Dataset.range(len(self))
         return (
-            tf.data.Dataset.range(len(self))
+            self._read(rows.map(lambda row: (row, row)))
             .map(
-                lambda row: load.central(tf.gather(self._records, row), row, caption),
+                lambda record, row: load.central(record, row, caption),
                 num_parallel_calls=tf.data.AUTOTUNE,
             )
             .batch(batch_size)
@@ -136,7 +140,17 @@ class Split:
 
     def examples(self) -> Iterator[dict]:
         """The parsed records as dicts of NumPy arrays, in order."""
-        return tf.data.Dataset.from_tensor_slices(self._records).map(parse).as_numpy_iterator()
+        rows = tf.data.Dataset.range(len(self)).map(lambda row: (row, row))
+        return self._read(rows).map(lambda record, row: parse(record)).as_numpy_iterator()
+
+    def _read(self, places):
+        """Turns a dataset of (row, anything) into one of (record, anything)."""
+
+        def read(rows, rest):
+            records = tf.numpy_function(self._records.take, [rows], tf.string)
+            return tf.ensure_shape(records, [None]), rest
+
+        return places.batch(_READ_TOGETHER).map(read, num_parallel_calls=tf.data.AUTOTUNE).unbatch()
 
 
 class _Loader:

@@ -209,6 +209,7 @@ def load_or_train_reader(data_dir: str | Path, image_size: int, folder: str | Pa
     """
     size = min(image_size, LARGEST)
     digest = hashlib.sha256((Path(data_dir) / INFO_FILE).read_bytes()).hexdigest()[:12]
+    Path(folder).mkdir(parents=True, exist_ok=True)
     path = Path(folder) / f"bird_reader_{size}px_{digest}.weights.h5"
     split = Split(data_dir, "train")
     truth = labels(stored_attributes(split, TRAINING_PICTURES))

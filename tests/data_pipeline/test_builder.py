@@ -39,7 +39,10 @@ def test_a_built_data_set_holds_what_was_read(mini_cub, tmp_path):
     assert warnings == []
     assert sorted(files(tmp_path / "built")) == [
         "dataset_info.json",
+        "mini-test.index-00000-of-00001",
         "mini-test.tfrecord-00000-of-00001",
+        "mini-train.index-00000-of-00002",
+        "mini-train.index-00001-of-00002",
         "mini-train.tfrecord-00000-of-00002",
         "mini-train.tfrecord-00001-of-00002",
         "vocabulary.txt",
