@@ -26,7 +26,7 @@ from data_pipeline.tfrecord import INFO_FILE
 
 CHANCE = 1.0 / len(COLOURS)
 TRAINING_PICTURES, EPOCHS, BATCH_SIZE = 12000, 8, 64
-LARGEST = 128  # Pixels a side that the classifier sees at most.
+LARGEST = 64  # Pixels a side that the classifier sees at most.
 LEARNING_RATE = 2e-3
 
 

@@ -13,6 +13,7 @@ from t2i_tf.models import model_directory
 from t2i_tf.networks import build
 from t2i_tf.training import warm_start
 from t2i_tf.training.build import build_attngan
+from t2i_tf.training.machinery import checkpoints
 from tests.commands import run
 
 WORDS = ["<end>", "red", "bird"]
@@ -63,6 +64,37 @@ def test_a_new_run_starts_from_what_is_there(discriminators, tmp_path):
         assert equal(judge, theirs) == discriminators
         unchanged = all(map(np.array_equal, judge.get_weights(), before))
         assert unchanged != discriminators
+
+
+def test_a_run_of_more_stages_starts_from_one_of_fewer(tmp_path):
+    config = small(stages=1)
+    config.data.image_size = 32
+    saved = save(tmp_path / "run" / "model", config, WORDS, discriminators=False)
+    checkpoints.Checkpointer(tmp_path / "run" / "checkpoints", saved.parts).save(5)
+    model = attngan(small(stages=2), WORDS)
+    untouched = model.discriminators[1].get_weights(), model.generator.refine[0].get_weights()
+    start = warm_start.starting_point(
+        tmp_path / "run", small(stages=2), Vocabulary(WORDS), tmp_path / "other"
+    )
+    warm_start.start_from(start, model)
+    ours, theirs = model.generator, saved.generator
+    for name in ("condition", "initial"):
+        assert equal(getattr(ours, name), getattr(theirs, name))
+    assert equal(ours.heads[0], theirs.heads[0])
+    assert equal(model.ema_generator, ours)
+    assert equal(model.discriminators[0], saved.discriminators[0])
+    now = model.discriminators[1].get_weights(), ours.refine[0].get_weights()
+    assert all(
+        np.array_equal(a, b) for a, b in zip(now[0] + now[1], sum(untouched, []), strict=True)
+    )
+
+
+def test_stages_are_never_left_out(tmp_path):
+    save(tmp_path / "model", small(stages=2), WORDS)
+    fewer = small(stages=1)
+    fewer.data.image_size = 32
+    with pytest.raises(UserError, match=r"generator.stages \(2, here 1\)"):
+        starting_point(tmp_path / "model", fewer)
 
 
 def test_everything_that_differs_is_named(tmp_path):
