@@ -1,4 +1,4 @@
-"""TensorFlow Serving's gRPC services: PredictionService and ModelService."""
+"""TensorFlow Serving's gRPC services, and the standard ones for health and reflection."""
 
 import contextlib
 import math
@@ -6,12 +6,16 @@ import math
 import grpc
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
-    model_service_pb2_grpc,
+    model_service_pb2,
     predict_pb2,
-    prediction_service_pb2_grpc,
+    prediction_service_pb2,
 )
 
 from export.server.batching import Batcher
@@ -21,7 +25,7 @@ from export.server.signatures import invalid_argument
 from export.server.status import STATUS
 
 
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+class PredictionService:
     """Predict and GetModelMetadata; the other methods answer UNIMPLEMENTED.
 
     Args:
@@ -34,31 +38,27 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._versions, self._batcher, self._metrics = versions, batcher, metrics
 
     async def Predict(  # noqa: N802
-        self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext
+        self, request: predict_pb2.PredictRequest
     ) -> predict_pb2.PredictResponse:
         """Runs a signature. A call that is cancelled or past its deadline is not computed."""
-        async with _errors_as_status(context):
-            with self._metrics.request("GRPC"):
-                return await self._predict(request)
+        with self._metrics.request("GRPC"):
+            return await self._predict(request)
 
     async def GetModelMetadata(  # noqa: N802
-        self,
-        request: get_model_metadata_pb2.GetModelMetadataRequest,
-        context: grpc.aio.ServicerContext,
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         """Describes the model's signatures."""
-        async with _errors_as_status(context):
-            if list(request.metadata_field) != ["signature_def"]:
-                raise invalid_argument("metadata_field must be 'signature_def'")
-            response = get_model_metadata_pb2.GetModelMetadataResponse()
-            with self._versions.use(*_spec(request)) as version:
-                signatures = get_model_metadata_pb2.SignatureDefMap(
-                    signature_def=version.signature_defs
-                )
-                response.metadata["signature_def"].Pack(signatures)
-                response.model_spec.name = self._versions.name
-                response.model_spec.version.value = version.number
-            return response
+        if list(request.metadata_field) != ["signature_def"]:
+            raise invalid_argument("metadata_field must be 'signature_def'")
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        with self._versions.use(*_spec(request)) as version:
+            signatures = get_model_metadata_pb2.SignatureDefMap(
+                signature_def=version.signature_defs
+            )
+            response.metadata["signature_def"].Pack(signatures)
+            response.model_spec.name = self._versions.name
+            response.model_spec.version.value = version.number
+        return response
 
     async def _predict(self, request):
         with self._versions.use(*_spec(request)) as version:
@@ -77,8 +77,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             return response
 
 
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus.
+class ModelService:
+    """GetModelStatus; the other methods answer UNIMPLEMENTED.
 
     Args:
         versions: The model.
@@ -88,19 +88,16 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
         self._versions = versions
 
     async def GetModelStatus(  # noqa: N802
-        self,
-        request: get_model_status_pb2.GetModelStatusRequest,
-        context: grpc.aio.ServicerContext,
+        self, request: get_model_status_pb2.GetModelStatusRequest
     ) -> get_model_status_pb2.GetModelStatusResponse:
         """Tells the states of the model's versions."""
-        async with _errors_as_status(context):
-            return self._versions.status(*_spec(request))
+        return self._versions.status(*_spec(request))
 
 
-def build(
+async def build(
     address: str, max_bytes: int, prediction: PredictionService, model: ModelService
-) -> tuple[grpc.aio.Server, int]:
-    """Makes a server of both services, and tells its port.
+) -> tuple[grpc.aio.Server, int, health.aio.HealthServicer]:
+    """Makes a server of both services and of reflection, its port, and its health service.
 
     Args:
         address: `host:port`; port 0 takes a free one.
@@ -118,9 +115,49 @@ def build(
             ("grpc.so_reuseport", 0),
         ]
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(model, server)
-    return server, server.add_insecure_port(address)
+    prediction_methods = prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"]
+    model_methods = model_service_pb2.DESCRIPTOR.services_by_name["ModelService"]
+    services = {prediction_methods: prediction, model_methods: model}
+    server.add_generic_rpc_handlers([_handlers(*service) for service in services.items()])
+    names = [descriptor.full_name for descriptor in services]
+    healthy = health.aio.HealthServicer()
+    for name in ("", *names):
+        await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    names += [health.SERVICE_NAME, reflection.SERVICE_NAME]
+    reflection.enable_server_reflection(names, server)
+    return server, server.add_insecure_port(address), healthy
+
+
+def _handlers(descriptor, service):
+    """Handlers of all of a service's methods, those among them that it lacks."""
+    methods = {
+        method.name: grpc.unary_unary_rpc_method_handler(
+            _answering(method, getattr(service, method.name, None)),
+            response_serializer=lambda response: response.SerializeToString(),
+        )
+        for method in descriptor.methods
+    }
+    return grpc.method_handlers_generic_handler(descriptor.full_name, methods)
+
+
+def _answering(method, answer):
+    """The function that gRPC calls with a request's bytes, so that we may refuse those."""
+    message = GetMessageClass(method.input_type)
+
+    async def handle(data, context):
+        if answer is None:
+            text = f"{method.full_name} is not served here, only Predict and what describes models"
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
+        try:
+            request = message.FromString(data)
+        except DecodeError:
+            text = f"the request is no {method.input_type.full_name}"
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, text)
+        async with _errors_as_status(context):
+            return await answer(request)
+
+    return handle
 
 
 def _array(signature, name, tensor):

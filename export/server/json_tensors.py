@@ -65,6 +65,11 @@ def render(outputs: Mapping[str, np.ndarray], by_row: bool) -> bytes:
     Raises:
         InvalidArgumentError: By row, but the outputs have different numbers of rows.
     """
+    # A string of no dimension comes as bytes.
+    outputs = {
+        name: np.array(values, object) if isinstance(values, bytes) else values
+        for name, values in outputs.items()
+    }
     columns = {name: _plain(values, name.endswith("_bytes")) for name, values in outputs.items()}
     if not by_row:
         answer = {"outputs": columns if len(columns) > 1 else next(iter(columns.values()))}
@@ -169,7 +174,7 @@ def _plain(values, as_base64):
     """Turns an array into nested lists of JSON's types."""
     if values.dtype == object:
         write = _encoded if as_base64 else lambda string: string.decode(errors="replace")
-        return _nested(values, write)
+        return _nested(values.tolist(), write)
     if values.dtype == np.float32:  # 0.1 rather than 0.10000000149011612
         return values.astype("U").astype(np.float64).tolist()
     return values.tolist()

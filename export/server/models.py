@@ -16,6 +16,7 @@ from export.server.signatures import Signature, invalid_argument, listed
 
 POLL_SECONDS = 1.0
 WARM_UP = Path("assets.extra", "tf_serving_warmup_requests")
+_LARGEST = 2**63 - 1
 State = get_model_status_pb2.ModelVersionStatus.State
 
 
@@ -106,6 +107,7 @@ class Versions:
         self.states: dict[int, tuple[int, str]] = {}
         self._loaded: dict[int, Version] = {}
         self._refused = None
+        self._ignored: set[str] = set()
 
     def load_first(self) -> None:
         """Loads the newest version.
@@ -115,28 +117,27 @@ class Versions:
         """
         if not self.base_path.is_dir():
             raise UserError(f"no such folder: {self.base_path}")
-        number = self._newest()
-        if number is None:
+        newest = self._newest()
+        if newest is None:
             nearer = " (this is a version: give the folder above)"
             raise UserError(
                 f"{self.base_path} has no version, a folder named by an integer "
                 f"with a saved_model.pb{nearer if _is_saved_model(self.base_path) else ''}"
             )
+        number, folder = newest
         try:
-            self._loaded[number] = Version(number, self.base_path / str(number))
+            self._loaded[number] = Version(number, folder)
         except Exception as error:
-            raise UserError(
-                f"{self.base_path / str(number)} does not load: {_first(error)}"
-            ) from error
+            raise UserError(f"{folder} does not load: {_first(error)}") from error
         self.states[number] = State.AVAILABLE, ""
 
     async def watch(self) -> None:
         """Takes up new versions until it is cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            number = await asyncio.to_thread(self._newest)
-            if number is not None and number not in self._loaded:
-                await self._take_up(number)
+            newest = await asyncio.to_thread(self._newest)
+            if newest is not None and newest[0] not in self._loaded:
+                await self._take_up(*newest)
 
     @contextlib.contextmanager
     def use(self, name: str, number: int | None = None, label: str = "") -> Iterator[Version]:
@@ -185,19 +186,32 @@ class Versions:
         return response
 
     def _newest(self):
-        """The largest version; hidden names, as of half-written ones, are no integers."""
+        """The largest version and its folder; None where there is none.
+
+        Names are read as TensorFlow Serving reads them: decimal digits, leading zeros allowed, of a
+        number that fits 64 bits. What else holds a SavedModel is named once in the log, but for
+        hidden names, which half-written versions have.
+        """
         try:
-            folders = [path for path in self.base_path.iterdir() if path.name.isdecimal()]
+            folders = [path for path in self.base_path.iterdir() if _is_saved_model(path)]
         except OSError:  # Moved away for the moment: what is loaded goes on answering.
             return None
-        return max((int(path.name) for path in folders if _is_saved_model(path)), default=None)
+        found: dict[int, Path] = {}
+        for folder in sorted(folders):
+            number = version_number(folder.name)
+            reason = "is no version number" if number is None else "is another name of a version"
+            if number is not None and number not in found:
+                found[number] = folder
+            elif not folder.name.startswith(".") and folder.name not in self._ignored:
+                self._ignored.add(folder.name)
+                _log(f"{self.base_path}: {folder.name[:80]!r} {reason}, it is not served")
+        return max(found.items(), default=None)
 
-    async def _take_up(self, number):
+    async def _take_up(self, number, folder):
         """Loads a version, then lets go of the others once their requests are answered.
 
         One that does not load is tried again when its files change: it may be half-copied.
         """
-        folder = self.base_path / str(number)
         try:
             files = await asyncio.to_thread(_files, folder)
         except OSError:  # It is being copied or removed this moment: looked at again soon.
@@ -209,7 +223,7 @@ class Versions:
             version = await asyncio.to_thread(Version, number, folder)
         except Exception as error:
             self._refused = number, files
-            self.states[number] = State.END, _first(error)
+            self.states[number] = State.END, _first(error).replace(f"{self.base_path}/", "")
             _log(f"{folder} does not load, the old version goes on: {_first(error)}")
             return
         old = list(self._loaded.values())
@@ -222,6 +236,14 @@ class Versions:
                 await asyncio.sleep(0.02)
             await asyncio.to_thread(version.close)
             self.states[version.number] = State.END, ""
+
+
+def version_number(text: str) -> int | None:
+    """The version that a text names; None where it names none."""
+    if not re.fullmatch(r"[0-9]{1,4000}", text):
+        return None
+    number = int(text)
+    return number if number <= _LARGEST else None
 
 
 def _is_saved_model(folder):
@@ -241,7 +263,7 @@ def _plain(message):
 
 
 def _first(error):
-    lines = str(error).strip().splitlines()
+    lines = _plain(getattr(error, "message", None) or str(error)).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import json
 import re
+import zlib
 
 import h11
 import tensorflow as tf
@@ -18,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from export.server import json_tensors, metrics
 from export.server.batching import Batcher
-from export.server.models import Versions
+from export.server.models import Versions, version_number
 from export.server.signatures import invalid_argument
 from export.server.status import HTTP_STATUS, STATUS
 
@@ -39,6 +40,9 @@ class RestApi:
         batcher: Computes the answers.
         measured: Where requests are counted.
         max_bytes: The most that a request's body may hold.
+
+    Attributes:
+        closing: Whether each answer is its connection's last, because the server stops.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class RestApi:
     ):
         self._versions, self._batcher = versions, batcher
         self._metrics, self._max_bytes = measured, max_bytes
+        self.closing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
@@ -58,6 +63,8 @@ class RestApi:
             response = _json(_error(error.message), status, headers)
         except _Refused as refused:
             response = _json(_error(refused.message), refused.status, {"Connection": "close"})
+        if self.closing:
+            response.headers["Connection"] = "close"
         await response(scope, receive, send)
 
     async def _answer(self, request):
@@ -119,7 +126,22 @@ class RestApi:
             raise _Refused(408, message) from error
         if size > self._max_bytes:
             raise _Refused(413, f"the body has {size} bytes, at most {self._max_bytes} are read")
+        if "gzip" in request.headers.get("content-encoding", ""):
+            return self._inflated(body)
         return bytes(body)
+
+    def _inflated(self, body):
+        inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            whole = inflater.decompress(body, self._max_bytes + 1)
+        except zlib.error as error:
+            raise invalid_argument(f"the body is no gzip data: {error}") from error
+        if len(whole) > self._max_bytes:
+            message = f"the body inflates to more than the {self._max_bytes} bytes that are read"
+            raise _Refused(413, message)
+        if not inflater.eof:
+            raise invalid_argument("the body's gzip data are cut short")
+        return whole
 
 
 class PromptProtocol(H11Protocol):
@@ -173,7 +195,10 @@ def application(api: RestApi, measured: metrics.Metrics) -> Starlette:
 
 
 def _spec(name, number, label):
-    return name, int(number) if number else None, label or ""
+    version = version_number(number) if number else None
+    if number and version is None:
+        raise invalid_argument(f"Failed to convert version: {number[:80]} to numeric.")
+    return name, version, label or ""
 
 
 def _error(message):

@@ -15,6 +15,7 @@ from export.server.batching import Batcher
 from export.server.metrics import Metrics
 from export.server.models import Versions
 
+DRAIN_SECONDS = 0.5  # in which kept connections are told that they close
 STOP_SECONDS = rest.ANSWER_SECONDS  # for requests in flight to end
 
 
@@ -77,10 +78,13 @@ async def _serve(versions, options):
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
         )
-        services = grpc_service.PredictionService(versions, batcher, metrics)
+        prediction = grpc_service.PredictionService(versions, batcher, metrics)
         host = f"[{options.host}]" if ":" in options.host else options.host
-        rpc, grpc_port = grpc_service.build(
-            f"{host}:{options.grpc_port}", max_bytes, services, grpc_service.ModelService(versions)
+        rpc, grpc_port, healthy = await grpc_service.build(
+            f"{host}:{options.grpc_port}",
+            max_bytes,
+            prediction,
+            grpc_service.ModelService(versions),
         )
         await rpc.start()
         rest_port = listener.getsockname()[1]
@@ -89,11 +93,16 @@ async def _serve(versions, options):
             f"REST http://{host}:{rest_port}/v1/models/{versions.name}, gRPC {host}:{grpc_port}",
             flush=True,
         )
-        await _until_signalled(web, rpc, listener, [batcher.work(), versions.watch()])
+        jobs = [batcher.work(), versions.watch()]
+        await _until_signalled(web, api, rpc, healthy, listener, jobs)
 
 
-async def _until_signalled(web, rpc, listener, jobs):
-    """Serves beside the jobs, which end by a fault only."""
+async def _until_signalled(web, api, rpc, healthy, listener, jobs):
+    """Serves beside the jobs, which end by a fault only.
+
+    Once signalled, it goes on for a moment in which every answer tells that its connection closes:
+    a client that has just sent a request on a kept connection would lose it otherwise.
+    """
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -101,6 +110,10 @@ async def _until_signalled(web, rpc, listener, jobs):
     background.add_done_callback(lambda _: stop.set())
     serving = asyncio.create_task(web.serve(sockets=[listener]))
     await stop.wait()
+    api.closing = True
+    await healthy.enter_graceful_shutdown()
+    if not background.done():
+        await asyncio.sleep(DRAIN_SECONDS)
     web.should_exit = True
     await asyncio.gather(serving, rpc.stop(STOP_SECONDS))
     background.cancel()

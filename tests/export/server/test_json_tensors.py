@@ -116,6 +116,12 @@ def test_bytes_are_written_in_base64():
     assert base64.b64decode(prediction["b64"]) == b"\x89PNG\0"
 
 
+def test_a_string_of_no_dimension_is_written():
+    assert json.loads(json_tensors.render({"name": b"red\x00"}, False)) == {"outputs": "red\x00"}
+    answer = json_tensors.render({"a": np.array(b"x", object), "b": np.float32(0.5)}, False)
+    assert json.loads(answer) == {"outputs": {"a": "x", "b": 0.5}}
+
+
 def test_rows_must_be_as_many():
     outputs = {"x": np.zeros(2), "y": np.zeros(3)}
     with pytest.raises(tf.errors.InvalidArgumentError, match="different numbers of rows"):

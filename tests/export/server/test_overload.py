@@ -78,7 +78,7 @@ async def fill(parts):
 async def with_stub(parts, call):
     """Runs `call` with a stub of a gRPC server of the parts, and the server."""
     service = grpc_service.PredictionService(*parts)
-    server, port = grpc_service.build(
+    server, port, _ = await grpc_service.build(
         "127.0.0.1:0", 1000, service, grpc_service.ModelService(parts[0])
     )
     await server.start()

@@ -3,10 +3,13 @@
 import asyncio
 import base64
 import dataclasses
+import gzip
+import http.client
 import json
 import re
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -14,11 +17,17 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf.message_factory import GetMessageClass
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
 from PIL import Image
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
     model_service_pb2_grpc,
+    prediction_service_pb2,
     prediction_service_pb2_grpc,
 )
 
@@ -64,7 +73,7 @@ def stub(channel):
     return prediction_service_pb2_grpc.PredictionServiceStub(channel)
 
 
-def http(server, path, body=None, method=None):
+def ask(server, path, body=None, method=None):
     """Status and answer of one request."""
     url = f"http://127.0.0.1:{server.rest_port}{path}"
     data = None if body is None else json.dumps(body).encode()
@@ -77,7 +86,7 @@ def http(server, path, body=None, method=None):
 
 
 def predict(server, body, model="small"):
-    status, answer = http(server, f"/v1/models/{model}:predict", body)
+    status, answer = ask(server, f"/v1/models/{model}:predict", body)
     return status, json.loads(answer)
 
 
@@ -90,7 +99,7 @@ def test_the_server_knows_no_model_code():
 
 def test_status_names_the_version(server):
     for path in ("/v1/models/small", "/v1/models/small/versions/1"):
-        status, answer = http(server, path)
+        status, answer = ask(server, path)
         assert status == 200
         assert json.loads(answer) == {
             "model_version_status": [
@@ -104,7 +113,7 @@ def test_status_names_the_version(server):
 
 
 def test_metadata_describes_the_signatures(server, stub):
-    _, answer = http(server, "/v1/models/small/versions/1/metadata")
+    _, answer = ask(server, "/v1/models/small/versions/1/metadata")
     described = json.loads(answer)
     assert described["model_spec"] == {"name": "small", "signature_name": "", "version": "1"}
     signatures = described["metadata"]["signature_def"]["signature_def"]
@@ -280,6 +289,53 @@ def test_grpc_tells_the_status_of_the_model(channel):
     assert grpc_status(model.GetModelStatus, request)[0] == "NOT_FOUND"
 
 
+@pytest.mark.parametrize("name", ["Classify", "Regress", "MultiInference"])
+def test_grpc_says_what_it_does_not_serve(server, stub, name):
+    method = prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"].methods_by_name
+    request = GetMessageClass(method[name].input_type)()
+    code, details = grpc_status(getattr(stub, name), request)
+    assert code == "UNIMPLEMENTED" and f"PredictionService.{name} is not served here" in details
+
+
+@pytest.mark.parametrize("data", [b"\xff\xff\xff", b"\x0a\xff\xff\xff\xff\x0f"])
+def test_grpc_refuses_what_is_no_message(channel, data):
+    predict = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    code, details = grpc_status(predict, data)
+    assert (code, details) == (
+        "INVALID_ARGUMENT",
+        "the request is no tensorflow.serving.PredictRequest",
+    )
+
+
+def test_probes_find_the_services(channel):
+    check = health_pb2_grpc.HealthStub(channel).Check
+    for name in ("", "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"):
+        answer = check(health_pb2.HealthCheckRequest(service=name), timeout=30)
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    database = ProtoReflectionDescriptorDatabase(channel)
+    assert "tensorflow.serving.PredictionService" in database.get_services()
+
+
+def test_gzip_is_inflated_up_to_the_limit(server):
+    url = f"http://127.0.0.1:{server.rest_port}/v1/models/small:predict"
+
+    def post(data):
+        headers = {"Content-Encoding": "gzip"}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, data, headers)) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    body = json.dumps({"instances": ["a red bird"]}).encode()
+    status, answer = post(gzip.compress(body))
+    assert status == 200 and json.loads(answer) == predict(server, json.loads(body))[1]
+    assert post(b"no gzip")[0] == 400 and "no gzip data" in post(b"no gzip")[1]
+    assert post(gzip.compress(body)[:-4])[0] == 400
+    status, answer = post(gzip.compress(b" " * 50_000_000))
+    assert status == 413 and "inflates to more than" in answer
+
+
 @pytest.mark.parametrize(
     "method, path, status",
     [
@@ -291,11 +347,13 @@ def test_grpc_tells_the_status_of_the_model(channel):
         ("POST", "/v1/models/small", 400),
         ("POST", "/v1/models/small:classify", 400),
         ("PUT", "/v1/models/small:predict", 400),
+        ("GET", f"/v1/models/small/versions/{'9' * 5000}", 400),
+        ("GET", "/v1/models/small/versions/9223372036854775808", 400),
         ("GET", "/other", 404),
     ],
 )
 def test_paths_that_there_are_not(server, method, path, status):
-    code, answer = http(server, path, {} if method in ("POST", "PUT") else None, method)
+    code, answer = ask(server, path, {} if method in ("POST", "PUT") else None, method)
     assert code == status
     if path.startswith("/v1"):
         assert list(json.loads(answer)) == ["error"]
@@ -324,7 +382,7 @@ def test_nothing_is_lost_or_hurt_under_load(server, expected, served, stub):
 
 
 def test_metrics_tell_what_happened(server):
-    status, page = http(server, "/monitoring/prometheus/metrics")
+    status, page = ask(server, "/monitoring/prometheus/metrics")
     assert status == 200
     counts = dict(re.findall(r"^(\S+) ([\d.e+]+)$", page, re.MULTILINE))
     requests = ':tensorflow:serving:request_count{model_name="small",status="%s"}'
@@ -359,8 +417,23 @@ def test_the_command_refuses_in_one_line(tmp_path):
     assert done.stderr == f"error: no such folder: {tmp_path}/none\n"
 
 
+def test_sigterm_loses_nothing_on_kept_connections(served):
+    """A request that is sent just after the signal is answered, and told to connect elsewhere."""
+    with load.Server(served) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=30)
+        connection.request("GET", "/v1/models/small")
+        first = connection.getresponse()
+        assert first.read() and first.getheader("connection") != "close"
+        server.process.send_signal(signal.SIGTERM)
+        time.sleep(0.15)
+        connection.request("GET", "/v1/models/small")
+        last = connection.getresponse()
+        assert (last.status, last.getheader("connection")) == (200, "close")
+        assert server.process.wait(30) == 0
+
+
 def test_sigterm_ends_what_is_in_flight_first(server, expected):
-    async def ask(connection, row):
+    async def draw(connection, row):
         body = json.dumps({"instances": [expected.captions[row]]}).encode()
         status, answer = await load.post(*connection, server.name, body)
         (prediction,) = json.loads(answer)["predictions"]
@@ -371,7 +444,7 @@ def test_sigterm_ends_what_is_in_flight_first(server, expected):
             await asyncio.open_connection("127.0.0.1", server.rest_port) for _ in range(100)
         ]
         waiting = [
-            asyncio.create_task(ask(connection, i % len(CAPTIONS)))
+            asyncio.create_task(draw(connection, i % len(CAPTIONS)))
             for i, connection in enumerate(connections)
         ]
         while not any(task.done() for task in waiting):

@@ -15,6 +15,8 @@ class FakeVersion:
     def __init__(self, number, folder):
         if (folder / "saved_model.pb").read_text() == "broken":
             raise ValueError("no SavedModel\nat all")
+        if (folder / "saved_model.pb").read_text() == "torn":
+            raise ValueError(f"{folder}/variables: too short")
         self.number, self.users, self.closed = number, 0, False
 
     def close(self):
@@ -71,6 +73,31 @@ def test_the_largest_whole_version_is_loaded(tmp_path):
     versions = Versions("birds", tmp_path)
     versions.load_first()
     assert current(versions) == 10
+
+
+def test_versions_are_named_as_in_tensorflow_serving(tmp_path, capfd):
+    names = ["007", "00000012", "12", "99999999999999999999", "9" * 200, "\u0663", "\u00b2", "-1"]
+    for name in [*names, "v3", ".13"]:
+        write(tmp_path / name)
+    versions = Versions("birds", tmp_path)
+    versions.load_first()
+    assert current(versions) == 12
+    assert versions.status("birds").model_version_status[0].version == 12
+    versions._newest()  # Looks again.
+    told = capfd.readouterr().err.splitlines()
+    assert len(told) == 7 and all("is not served" in line for line in told)
+    assert sum("is another name of a version" in line for line in told) == 1
+    assert not any(repr(name) in line for line in told for name in ("007", ".13"))
+
+
+def test_status_names_no_folder_of_the_machine(versions):
+    async def check():
+        write(versions.base_path / "2", "torn")
+        await until(lambda: versions.states.get(2, (0,))[0] == State.END)
+        (status,) = versions.status("birds", 2).model_version_status
+        assert status.status.error_message == "2/variables: too short"
+
+    watch_while(versions, check)
 
 
 @pytest.mark.parametrize("name", ["none", "empty", "1", "broken"])
