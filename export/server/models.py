@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import ctypes
+import gc
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +42,11 @@ class Version:
         tf.get_logger().setLevel("ERROR")  # Loading into a session is called deprecated.
         with graph.as_default():
             self._session = tf.compat.v1.Session(graph=graph)
-            meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
+            try:
+                meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
+            except (tf.errors.OutOfRangeError, tf.errors.DataLossError) as error:
+                variables = next(folder.glob("variables/*.data-*"), folder / "variables")
+                raise ValueError(f"{variables} is cut short or damaged: {_first(error)}") from error
         self.signature_defs = dict(meta_graph.signature_def)
         self.signatures = {
             name: Signature(name, definition)
@@ -230,12 +236,25 @@ class Versions:
         self._loaded = {number: version}
         self.states[number] = State.AVAILABLE, ""
         _log(f"{self.name}: version {number} answers from now on")
-        for version in old:
+        while old:
+            version = old.pop()
             self.states[version.number] = State.UNLOADING, ""
             while version.users:
                 await asyncio.sleep(0.02)
             await asyncio.to_thread(version.close)
             self.states[version.number] = State.END, ""
+        del version
+        await asyncio.to_thread(_give_back_memory)
+
+
+def _give_back_memory():
+    """Frees what closed versions have left: graphs, which are in cycles, and the C library's pages.
+
+    Without it the process grows by a tenth of a gigabyte in three changes of version.
+    """
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):  # Other systems than Linux with glibc.
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def version_number(text: str) -> int | None:

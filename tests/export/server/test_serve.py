@@ -7,6 +7,7 @@ import gzip
 import http.client
 import json
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -37,6 +38,7 @@ from benchmarks.malformed import MALFORMED, SLOW, ask_malformed, ask_slowly
 from data_pipeline.support.errors import UserError
 from export import client, saved_model
 from export.client import transports
+from export.server.models import Versions
 from export.server.server import Options, serve
 from tests.commands import ROOT, command
 from tests.test_imports import imported
@@ -415,6 +417,14 @@ def test_the_command_refuses_in_one_line(tmp_path):
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"error: no such folder: {tmp_path}/none\n"
+
+
+def test_variables_cut_short_are_named(served, tmp_path):
+    version = shutil.copytree(served / "1", tmp_path / "cut" / "1")
+    (variables,) = version.glob("variables/*.data-*")
+    variables.write_bytes(variables.read_bytes()[:-1000])
+    with pytest.raises(UserError, match=r"1/variables/variables\.data-\S+ is cut short or damaged"):
+        Versions("cut", tmp_path / "cut").load_first()
 
 
 def test_sigterm_loses_nothing_on_kept_connections(served):
