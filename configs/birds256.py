@@ -1,16 +1,23 @@
-"""AttnGAN of two attention stages at half width for the drawn birds of full variety, 256 px."""
+"""AttnGAN of two attention stages at half width for the drawn birds of full variety, 256 px.
 
-from configs import birds256_damsm, tiny
+`--config=birds256:damsm` is its DAMSM, which sees pictures at 64 px.
+"""
+
+from configs import tiny, tiny_damsm
 
 
-def get_config():
-    damsm = birds256_damsm.get_config()
-    config = tiny.get_config().unlock()
-    config.name = "birds256"
-    config.data = damsm.data.copy_and_resolve_references()
+def get_config(part="gan"):
+    if part not in ("gan", "damsm"):
+        raise ValueError(f"a part of birds256 is gan or damsm, got {part!r}")
+    config = {"gan": tiny, "damsm": tiny_damsm}[part].get_config().unlock()
+    config.name = "birds256" if part == "gan" else "birds256_damsm"
+    config.data.max_words = 28
+    config.data.crop_jitter = 1.0
+    config.image_encoder.filters = 32
+    if part == "damsm":
+        config.train.update(steps=5000, decay_steps=150)
+        return config.lock()
     config.data.image_size = 256
-    config.text_encoder = damsm.text_encoder
-    config.image_encoder = damsm.image_encoder
     config.generator.update(stages=3, base_size=64, residual_blocks=2)
     config.generator.update(noise_dim=64, condition_dim=64)
     config.discriminator.filters = 32

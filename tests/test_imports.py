@@ -20,7 +20,9 @@ FORBIDDEN = {
     "configs": {"t2i_tf", "export", "data_pipeline", "tensorflow"},
 }
 MOST_FILES = 16  # in one folder
-COMMANDS = {"train", "pretrain_damsm", "evaluate", "generate", "import_reference", "doctor"}
+COMMANDS = {
+    *("train", "pretrain_damsm", "evaluate", "generate", "import_reference", "publish", "doctor")
+}
 DRAWING = ("t2i_tf.generate", "export.saved_model.__main__", "export.tflite.__main__")
 
 

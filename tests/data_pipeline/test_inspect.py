@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data_pipeline.inspection import duplicates
+from data_pipeline.inspect import duplicates
 from tests.commands import ROOT, command, run
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from absl import flags
 
 from data_pipeline.dataset import Split
-from data_pipeline.inspection.page import page, shown_pairs
-from data_pipeline.inspection.survey import survey, verify
+from data_pipeline.inspect.page import page, shown_pairs
+from data_pipeline.inspect.survey import survey, verify
 from data_pipeline.support.errors import UserError, run
 from data_pipeline.support.files import write_text
 from data_pipeline.support.progress import Progress

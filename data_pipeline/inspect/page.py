@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
-from data_pipeline.inspection import duplicates
-from data_pipeline.inspection.survey import SplitSurvey
+from data_pipeline.inspect import duplicates
+from data_pipeline.inspect.survey import SplitSurvey
 from data_pipeline.tfrecord import DatasetInfo
 
 _THUMBNAIL = 160

@@ -10,7 +10,7 @@ import tensorflow as tf
 from PIL import Image
 
 from data_pipeline.dataset import Split
-from data_pipeline.inspection import duplicates
+from data_pipeline.inspect import duplicates
 from data_pipeline.support.errors import UserError
 from data_pipeline.tfrecord import DatasetInfo, parse, shard_paths
 from data_pipeline.tokenizer import tokenize
