@@ -129,14 +129,16 @@ class AttnGAN(Trainer):
     @property
     def parts(self) -> list[keras.Model | keras.optimizers.Optimizer]:
         return [
-            self.text_encoder,
-            self.image_encoder,
             self.generator,
             self.ema_generator,
             *self.discriminators,
             self.generator_optimizer,
             *self.discriminator_optimizers,
         ]
+
+    @property
+    def frozen(self) -> list[keras.Model]:
+        return [self.text_encoder, self.image_encoder]
 
     @property
     def image_sizes(self) -> Sequence[int]:

@@ -26,7 +26,7 @@ from t2i_tf.training.callbacks import (
     TrainingProgress,
     Watcher,
 )
-from t2i_tf.training.callbacks.base import writing
+from t2i_tf.training.callbacks.base import CallbackList, writing
 from t2i_tf.training.machinery import replicas
 from t2i_tf.training.machinery.checkpoints import Checkpointer
 from t2i_tf.training.options import GanOptions, differences
@@ -96,12 +96,14 @@ class Run:
             make_watchers: Makes the watchers of the run.
 
         Raises:
-            UserError: A figure became NaN, the disk is full, there are no such steps to trace, or
-                another worker ended or is at another step.
+            UserError: A figure became NaN, the disk is full, there are no such steps to trace, the
+                run began with other frozen networks, or another worker ended or is at another step.
             SystemExit: A signal asked to stop; the step is saved.
         """
         train = self.config.train
-        checkpointer = Checkpointer(self.workdir / "checkpoints", trainer.parts)
+        checkpointer = Checkpointer(
+            self.workdir / "checkpoints", trainer.parts, frozen=trainer.frozen
+        )
         start = checkpointer.restore()
         self._agree(start)
         traced = self._steps_to_trace(train.steps - start) if start < train.steps else None
@@ -173,7 +175,7 @@ class Run:
                     steps_per_epoch=rest,
                     verbose=0,
                     shuffle=False,
-                    callbacks=callbacks,
+                    callbacks=CallbackList(callbacks, trainer),
                 )
             if trainer.stop_training:
                 return

@@ -38,8 +38,13 @@ class Trainer(BuiltModel):
 
     @property
     def parts(self) -> list[keras.Model | keras.optimizers.Optimizer]:
-        """The networks and optimizers; their variables are all that a checkpoint holds."""
+        """The networks and optimizers that training changes; a checkpoint holds their variables."""
         raise NotImplementedError
+
+    @property
+    def frozen(self) -> list[keras.Model]:
+        """The networks that training leaves as they were given."""
+        return []
 
     @property
     def image_sizes(self) -> Sequence[int]:

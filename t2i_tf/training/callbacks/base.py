@@ -1,13 +1,17 @@
-"""The base of the callbacks: the step, and the error when they cannot write."""
+"""The base of the callbacks: the step, its figures, and the error when they cannot write."""
 
 import contextlib
+import math
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 
 import keras
 import tensorflow as tf
 
 from data_pipeline.support.errors import UserError
+
+FETCH_SECONDS = 1.0  # from one look at the figures to the next
 
 
 class StepCallback(keras.callbacks.Callback):
@@ -29,6 +33,56 @@ class StepCallback(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.step = self._before + batch + 1
+
+
+class FigureCallback(StepCallback):
+    """A callback that reads the figures of steps.
+
+    `CallbackList` calls it now and then, and at the end of an interval, as if the steps since the
+    last call were one execution.
+    """
+
+
+class CallbackList(keras.callbacks.CallbackList):
+    """The callbacks of a `fit` that leaves the figures of most steps on their device.
+
+    Keras' own list turns all figures into numbers after every step. The host then waits for a GPU
+    to finish the step, and the GPU for the host to begin the next one. Here figures are fetched
+    once in `FETCH_SECONDS` and at an interval's end, for every `FigureCallback`; other callbacks
+    are called after every step, with tensors.
+
+    Args:
+        callbacks: In the order in which they are called.
+        model: What they belong to.
+    """
+
+    def __init__(self, callbacks: Sequence[keras.callbacks.Callback], model: keras.Model):
+        super().__init__(callbacks, add_history=True, model=model)
+        self._unread = None
+        self._read = -math.inf
+
+    def on_train_batch_end(self, batch, logs=None):
+        for callback in self.callbacks:
+            if not isinstance(callback, FigureCallback):
+                callback.on_train_batch_end(batch, logs)
+        self._unread = batch, logs
+        if time.monotonic() - self._read >= FETCH_SECONDS:
+            self._fetch()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._fetch()
+        super().on_epoch_end(epoch, logs)
+
+    def _fetch(self):
+        if not self._unread:
+            return
+        batch, logs = self._unread
+        self._unread = None
+        figures = {name: float(value) for name, value in logs.items()}
+        for callback in self.callbacks:
+            if isinstance(callback, FigureCallback):
+                callback.on_train_batch_end(batch, figures)
+        self._read = time.monotonic()
 
 
 class Watcher:

@@ -7,7 +7,7 @@ from pathlib import Path
 from absl import logging
 
 from data_pipeline.support.errors import UserError
-from t2i_tf.training.callbacks.base import StepCallback
+from t2i_tf.training.callbacks.base import FigureCallback
 from t2i_tf.training.callbacks.board import Board
 
 NAMED = 3  # figures that a message names
@@ -21,10 +21,10 @@ ADVICE = (
 )
 
 
-class StopWhenNotFinite(StepCallback):
-    """Stops the run at the first step after which a figure is NaN or infinite.
+class StopWhenNotFinite(FigureCallback):
+    """Stops the run soon after the first step after which a figure is NaN or infinite.
 
-    A NaN stays in an interval's means, so none is missed if several steps are one execution.
+    A NaN stays in an interval's means, so none is missed between two looks at the figures.
 
     Args:
         start: Steps that the run had done before.

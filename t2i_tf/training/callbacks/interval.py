@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from t2i_tf.training.callbacks.base import StepCallback, Watcher
+from t2i_tf.training.callbacks.base import FigureCallback, Watcher
 
 SECONDS, RATE = "seconds_per_step", "images_per_second"
 
 
-class IntervalEnd(StepCallback):
+class IntervalEnd(FigureCallback):
     """Ends each interval in phases: measure, check, report, save.
 
     - Measure: the figures of the interval's steps, of the model's state, of the speed, and of the

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from data_pipeline.support.files import write_text
 from data_pipeline.support.progress import Progress
-from t2i_tf.training.callbacks.base import StepCallback, Watcher, writing
+from t2i_tf.training.callbacks.base import FigureCallback, StepCallback, Watcher, writing
 from t2i_tf.training.callbacks.board import Board
 from t2i_tf.training.callbacks.interval import RATE, SECONDS
 
@@ -17,7 +17,7 @@ from t2i_tf.training.callbacks.interval import RATE, SECONDS
 GROUPS = {"d_": "discriminator", "g_": "generator", "score_": "scores", "health_": "health"}
 
 
-class TrainingProgress(StepCallback):
+class TrainingProgress(FigureCallback):
     """Moves a progress bar over all steps, with the running means of some losses.
 
     Args:

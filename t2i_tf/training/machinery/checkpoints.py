@@ -1,5 +1,6 @@
-"""Checkpoints that hold every variable of a run, by name."""
+"""Checkpoints that hold every variable that a run changes, by name."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -9,9 +10,11 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import write_text
 
 LIST = "checkpoint"  # TensorFlow's name of the file
+FROZEN = "frozen"  # the name of the frozen networks' fingerprint
 
 
 class Checkpointer:
@@ -21,10 +24,14 @@ class Checkpointer:
     variables in Python lists. A checkpoint's files are complete before the list of checkpoints
     names them, so a run killed while saving restores the one before.
 
+    Of frozen networks, which a run is given each time that it starts, a checkpoint holds only a
+    fingerprint of their weights.
+
     Args:
         directory: Folder of the checkpoints.
         owners: Networks and optimizers with distinct names, built.
         keep: Number of checkpoints to keep.
+        frozen: Networks that the run does not change, with their weights.
 
     Raises:
         ValueError: Two owners have the same name.
@@ -35,9 +42,14 @@ class Checkpointer:
         directory: str | Path,
         owners: Sequence[keras.Model | keras.optimizers.Optimizer],
         keep: int = 2,
+        frozen: Sequence[keras.Model] = (),
     ):
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._checkpoint = tf.train.Checkpoint(step=self.step, **_named(owners))
+        self._variables = {"step": self.step} | _named(owners)
+        self._frozen, self._given = frozen, _fingerprint(frozen)
+        self._saved = tf.Variable(self._given, dtype=tf.int64, trainable=False)
+        fingerprint = {FROZEN: self._saved} if frozen else {}
+        self._checkpoint = tf.train.Checkpoint(**self._variables, **fingerprint)
         self._checkpoint.save_counter  # noqa: B018  Creating it needs all workers; saving does not.
         _list_what_is_there(Path(directory))
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(directory), keep)
@@ -49,16 +61,23 @@ class Checkpointer:
 
         Raises:
             OSError: There are checkpoints, but none of them can be restored.
+            UserError: The run began with other frozen networks.
         """
         for leftover in Path(self._manager.directory).glob("*_temp"):
             shutil.rmtree(leftover, ignore_errors=True)
         for path in reversed(self._manager.checkpoints):
             try:
-                self._checkpoint.restore(path).assert_consumed()
+                self._restore(path)
             except (tf.errors.OpError, IndexError, AssertionError, ValueError) as error:
                 reason = str(error).splitlines()[0]
                 logging.warning("%s cannot be restored, trying the one before: %s", path, reason)
                 continue
+            if self._saved.numpy() != self._given:
+                names = " and ".join(network.name for network in self._frozen)
+                raise UserError(
+                    f"{self._manager.directory}: the run began with another {names}; give it the "
+                    "same ones, or choose another folder"
+                )
             return int(self.step.numpy())
         if self._manager.checkpoints:
             raise OSError(
@@ -66,6 +85,16 @@ class Checkpointer:
                 "remove the folder to start anew"
             )
         return 0
+
+    def _restore(self, path):
+        holds = {name.partition("/")[0] for name, _ in tf.train.list_variables(path)}
+        if not self._frozen or FROZEN in holds:
+            self._checkpoint.restore(path).assert_consumed()
+            return
+        # Checkpoints of earlier versions hold the frozen networks themselves.
+        whole = tf.train.Checkpoint(**self._variables, **_named(self._frozen))
+        whole.restore(path).assert_consumed()
+        self._saved.assign(_fingerprint(self._frozen))
 
     def save(self, step: int) -> Path:
         """Writes a checkpoint of the state after `step` steps; it then survives a power cut."""
@@ -92,7 +121,8 @@ def _named(owners):
     """The owners' variables by the names that they have in a checkpoint."""
     named = {}
     for owner in owners:
-        for i, variable in enumerate(_variables(owner)):
+        variables = owner.variables() if callable(owner.variables) else owner.variables
+        for i, variable in enumerate(variables):
             name = f"{owner.name}.{i:03d}.{variable.name}"
             if name in named:
                 raise ValueError(f"two owners are called {owner.name!r}")
@@ -118,6 +148,10 @@ def _list_what_is_there(directory):
         write_text(directory / LIST, "\n".join(lines) + "\n")
 
 
-def _variables(owner):
-    variables = owner.variables
-    return variables() if callable(variables) else variables
+def _fingerprint(networks):
+    """A number of 64 bits that differs between networks of different weights."""
+    digest = hashlib.sha256()
+    for network in networks:
+        for weight in network.get_weights():
+            digest.update(weight.tobytes())
+    return int.from_bytes(digest.digest()[:8], "little", signed=True)

@@ -7,6 +7,7 @@ read this file again and run its tests.
 from collections.abc import Iterable
 
 import keras
+import tensorflow as tf
 
 CHECKED_VERSION = "3.15.1"
 
@@ -27,8 +28,24 @@ class ReducedGradientsOptimizer(keras.optimizers.Optimizer):
     Keras' own optimizers would sum the replicas' gradients.
     """
 
+    def of_step(self, learning_rate: tf.Tensor, dtype: str) -> object:
+        """What `update_step` gets in place of the learning rate; computed once a step.
+
+        Args:
+            learning_rate: This step's.
+            dtype: Type of the first variable.
+
+        Returns:
+            A nested structure of tensors.
+        """
+        return learning_rate
+
     def _all_reduce_sum_gradients(self, grads_and_vars):
         return grads_and_vars
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        numbers = self.of_step(learning_rate, trainable_variables[0].dtype)
+        super()._backend_update_step(grads, trainable_variables, numbers)
 
 
 def adam_moments(optimizer: keras.optimizers.Adam, variable: keras.Variable) -> tuple:

@@ -1,9 +1,27 @@
 """Adam in one pass over the weights, and schedules of its learning rate."""
 
+from typing import NamedTuple
+
 import keras
 import tensorflow as tf
 
 from t2i_tf.training.machinery.keras_internals import ReducedGradientsOptimizer, adam_moments
+
+
+class OfStep(NamedTuple):
+    """What all variables share in one step of `FusedAdam`; scalars.
+
+    Attributes:
+        learning_rate: The step's.
+        has_moments: Whether there was a step since the last restart.
+        beta_1_power: beta_1 to the power of the steps since then, with this one.
+        beta_2_power: Likewise.
+    """
+
+    learning_rate: tf.Tensor
+    has_moments: tf.Tensor
+    beta_1_power: tf.Tensor
+    beta_2_power: tf.Tensor
 
 
 @keras.saving.register_keras_serializable("t2i_tf")
@@ -33,30 +51,30 @@ class FusedAdam(ReducedGradientsOptimizer, keras.optimizers.Adam):
         super().__init__(learning_rate, **kwargs)
         self.restart_every = restart_every
 
-    def update_step(
-        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
-    ) -> None:
-        dtype = variable.dtype
-        first_moment, second_moment = adam_moments(self, variable)
-        beta_1, beta_2, epsilon = (
-            tf.constant(value, dtype) for value in (self.beta_1, self.beta_2, self.epsilon)
-        )
+    def of_step(self, learning_rate: tf.Tensor, dtype: str) -> OfStep:
         done = self.iterations.value
         if self.restart_every:
             done %= self.restart_every
-            for moment in (first_moment, second_moment):
-                moment.assign(tf.where(done > 0, moment.value, tf.zeros_like(moment.value)))
         step = tf.cast(done + 1, dtype)
+        powers = (tf.constant(beta, dtype) ** step for beta in (self.beta_1, self.beta_2))
+        return OfStep(learning_rate, done > 0, *powers)
+
+    def update_step(self, gradient: tf.Tensor, variable: keras.Variable, step: OfStep) -> None:
+        dtype = variable.dtype
+        first_moment, second_moment = adam_moments(self, variable)
+        if self.restart_every:
+            for moment in (first_moment, second_moment):
+                moment.assign(tf.where(step.has_moments, moment.value, tf.zeros_like(moment.value)))
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=first_moment.value.handle,
             v=second_moment.value.handle,
-            beta1_power=beta_1**step,
-            beta2_power=beta_2**step,
-            lr=tf.cast(learning_rate, dtype),
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=epsilon,
+            beta1_power=tf.cast(step.beta_1_power, dtype),
+            beta2_power=tf.cast(step.beta_2_power, dtype),
+            lr=tf.cast(step.learning_rate, dtype),
+            beta1=tf.constant(self.beta_1, dtype),
+            beta2=tf.constant(self.beta_2, dtype),
+            epsilon=tf.constant(self.epsilon, dtype),
             grad=tf.cast(gradient, dtype),
         )
 
