@@ -89,9 +89,9 @@ def _scan(shard):
             length = _LENGTH.unpack_from(header)[0] if len(header) == _BEFORE else size
             begins.append(begins[-1] + _BEFORE + length + _AFTER)
     if begins[-1] != size or not size:
+        number = max(len(begins) - 2, 0)
         raise UserError(
-            f"{shard} is cut short or damaged in record {max(len(begins) - 2, 0)}: copy or build the data "
-            "set again"
+            f"{shard} is cut short or damaged in record {number}: copy or build the data set again"
         )
     return np.array(begins, np.int64)
 
