@@ -1,7 +1,10 @@
 """Builds TFRecord shards from raw pictures and captions.
 
 python -m data_pipeline.build_tfrecords --source=cub --input_dir=data/birds --output_dir=data/cub
+python -m data_pipeline.build_tfrecords --source=folder --input_dir=pictures --output_dir=data/own
 python -m data_pipeline.build_tfrecords --source=synthetic --output_dir=data/drawn
+
+docs/data.md describes every source.
 """
 
 import os
@@ -9,8 +12,16 @@ import sys
 
 from absl import flags
 
-from data_pipeline.support.errors import UserError, run
+from data_pipeline.sources.registry import SOURCES, open_source, options_of
+from data_pipeline.sources.source import Source
+from data_pipeline.support.errors import run
 from data_pipeline.support.progress import Progress
+
+_SOURCE_OPTIONS = (
+    *("input_dir", "metadata_dir", "captions_per_image", "class_folders", "images_dir"),
+    *("image_column", "caption_column", "split_column", "class_column", "box_column"),
+    *("coco_year", "tfds_name"),
+)
 
 # TensorFlow is imported inside functions: the pool's processes import this module without it.
 
@@ -18,12 +29,20 @@ from data_pipeline.support.progress import Progress
 def _main(arguments: list[str]) -> None:
     del arguments
     values = flags.FLAGS
-    if values.source != "synthetic" and not values.input_dir:
-        raise UserError(f"--source={values.source} needs --input_dir, the folder of the raw data")
     workers = values.workers or os.cpu_count() or 1
-    if values.input_dir:
-        _build(values, values.input_dir, workers)
-        return
+    options = {option: values[option].value for option in _SOURCE_OPTIONS}
+    name = values.source
+    if name == "synthetic":
+        name = "cub"  # It is drawn in CUB's layout.
+        if not values.input_dir:
+            _draw_and_build(values, options, workers)
+            return
+    if "seed" in options_of(name):
+        options["seed"] = values.seed
+    _build(values, open_source(name, options), workers)
+
+
+def _draw_and_build(values: flags.FlagValues, options: dict, workers: int) -> None:
     from data_pipeline import builder
     from data_pipeline.support.scratch import scratch
 
@@ -31,7 +50,7 @@ def _main(arguments: list[str]) -> None:
     output_dir = builder.free_output_dir(values.output_dir)
     with scratch(output_dir, "drawn") as drawn:
         _draw(values, drawn, workers)
-        _build(values, drawn, workers)
+        _build(values, open_source("cub", {**options, "input_dir": drawn}), workers)
 
 
 def _draw(values: flags.FlagValues, folder: os.PathLike, workers: int) -> None:
@@ -51,27 +70,28 @@ def _draw(values: flags.FlagValues, folder: os.PathLike, workers: int) -> None:
         )
 
 
-def _build(values: flags.FlagValues, input_dir: str | os.PathLike, workers: int) -> None:
+def _build(values: flags.FlagValues, source: Source, workers: int) -> None:
     from data_pipeline import builder
-    from data_pipeline.sources import cub
     from data_pipeline.vocabulary import Vocabulary
 
     output_dir = builder.free_output_dir(values.output_dir)
     vocabulary = Vocabulary.load(values.vocabulary) if values.vocabulary else None
-    raw = cub.read(input_dir, values.metadata_dir, values.captions_per_image)
-    with Progress(len(raw.examples), "pictures") as progress:
+    with Progress(0, "pictures") as progress:
         info, warnings = builder.build(
-            raw,
+            source,
             output_dir,
             dataset=values.source,
             image_size=values.image_size,
             num_shards=values.num_shards,
             vocabulary=vocabulary,
+            validation=values.validation,
+            skip_bad=values.skip_bad,
             workers=workers,
             seed=values.seed,
+            started=progress.start,
             progress=progress.update,
         )
-    for warning in (*raw.notes, *warnings):
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     counts = ", ".join(f"{split['images']} {name}" for name, split in info.splits.items())
     size, words = info.stored_size, info.vocabulary["size"]
@@ -79,21 +99,48 @@ def _build(values: flags.FlagValues, input_dir: str | os.PathLike, workers: int)
 
 
 def _define_flags() -> None:
-    flags.DEFINE_enum("source", None, ["cub", "synthetic"], "Kind of raw data.", required=True)
+    flags.DEFINE_enum("source", None, [*SOURCES, "synthetic"], "Kind of raw data.", required=True)
     flags.DEFINE_string("input_dir", None, "Raw data; synthetic data is drawn without it.")
-    flags.DEFINE_string("metadata_dir", None, "Split and tables, if they are not in input_dir.")
     flags.DEFINE_string("output_dir", None, "Folder to write; new or empty.", required=True)
     flags.DEFINE_integer("image_size", 256, "Largest final resolution in pixels.", lower_bound=8)
     flags.DEFINE_integer("num_shards", 8, "Files of the largest split.", lower_bound=1)
-    flags.DEFINE_integer("captions_per_image", 10, "Captions in each caption file.", lower_bound=1)
     flags.DEFINE_string("vocabulary", None, "Known words: text, one per line, or captions.pickle.")
+    flags.DEFINE_float(
+        "validation",
+        0.05,
+        "Share of the train split to test on, where the data has no test split; whole classes.",
+        lower_bound=0.0,
+        upper_bound=0.5,
+    )
+    flags.DEFINE_boolean("skip_bad", False, "Leave bad pictures and captions out, and count them.")
     flags.DEFINE_integer("workers", 0, "Processes; 0: one per core.", lower_bound=0)
     flags.DEFINE_integer("seed", 0, "Decides the order of the records, and what is drawn.")
+    _define_source_flags()
     flags.DEFINE_integer("num_train", 8855, "Synthetic: pictures to train on.", lower_bound=1)
     flags.DEFINE_integer("num_test", 2933, "Synthetic: pictures to test on.", lower_bound=1)
     flags.DEFINE_integer("num_species", None, "Synthetic: classes; by default up to 729.")
     flags.DEFINE_enum("variety", "full", ["plain", "full"], "Synthetic: how much varies.")
     flags.DEFINE_integer("picture_size", 500, "Synthetic: longer side in pixels.", lower_bound=32)
+
+
+def _define_source_flags() -> None:
+    """Options of the sources; one that is not given is not handed on."""
+    flags.DEFINE_string("metadata_dir", None, "cub, coco: the split, if it is not in input_dir.")
+    flags.DEFINE_integer(
+        "captions_per_image",
+        None,
+        "cub, celeba, folder: captions of each picture; by default 10, for folder any number.",
+        lower_bound=1,
+    )
+    flags.DEFINE_boolean("class_folders", None, "folder: subfolders are classes; true by default.")
+    flags.DEFINE_string("images_dir", None, "table: folder of the pictures, if not the table's.")
+    flags.DEFINE_string("image_column", None, "table, tfds: column of the pictures' paths.")
+    flags.DEFINE_string("caption_column", None, "table, webdataset, tfds: column of the captions.")
+    flags.DEFINE_string("split_column", None, "table: column of the splits.")
+    flags.DEFINE_string("class_column", None, "table, webdataset: column of the classes.")
+    flags.DEFINE_string("box_column", None, "table: column of the boxes, x,y,width,height.")
+    flags.DEFINE_integer("coco_year", None, "coco: 2014 or 2017, if both are in input_dir.")
+    flags.DEFINE_string("tfds_name", None, "tfds: name of the data set, such as coco_captions.")
 
 
 def command() -> None:

@@ -1,9 +1,11 @@
 """Builds a data set from raw data: TFRecord shards of JPEG pictures and encoded captions."""
 
+import collections
 import contextlib
+import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ import tensorflow as tf
 from data_pipeline import pictures
 from data_pipeline.pixels import size_to_crop
 from data_pipeline.records import write_index
-from data_pipeline.sources.source import Example, Problems, RawData
+from data_pipeline.sources.collection import Collection
+from data_pipeline.sources.source import Report, Source
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.pool import process_pool
 from data_pipeline.support.scratch import appearing
@@ -26,19 +29,23 @@ from data_pipeline.tfrecord import (
 from data_pipeline.vocabulary import Vocabulary
 
 MAX_WORDS = 18
-_CHUNK = 16
+_CHUNK = 16  # Pictures that a process converts at a time.
+_AHEAD = 4  # Chunks for each process, done or waiting, that memory holds.
 
 
 def build(
-    raw: RawData,
+    source: Source,
     output_dir: str | os.PathLike,
     *,
     dataset: str,
     image_size: int = 256,
     num_shards: int = 8,
     vocabulary: Vocabulary | None = None,
+    validation: float = 0.05,
+    skip_bad: bool = False,
     workers: int = 1,
     seed: int = 0,
+    started: Callable[[int], None] = lambda total: None,
     progress: Callable[[int], None] = lambda pictures: None,
 ) -> tuple[DatasetInfo, list[str]]:
     """Writes a data set that `dataset.Split` reads; the folder appears only once it is complete.
@@ -47,7 +54,7 @@ def build(
     workers.
 
     Args:
-        raw: The examples.
+        source: The raw data.
         output_dir: The folder to write; it must be empty or not exist yet.
         dataset: The first part of the shards' names.
         image_size: The largest final resolution S; the smaller side of a stored picture has
@@ -55,60 +62,75 @@ def build(
         num_shards: Files of the largest split; the others have proportionally fewer.
         vocabulary: The known words. By default all words of all captions, including those of the
             test split, as in AttnGAN.
+        validation: Share of the train split that becomes the test split, where the source has
+            none: whole classes, if there is more than one.
+        skip_bad: Whether bad pictures and captions are left out and counted, not refused.
         workers: Processes that convert pictures.
-        seed: Decides the order of the records.
+        seed: Decides the order of the records, and which of them are held out.
+        started: Called with the number of pictures, once they are known.
         progress: Called with the number of pictures stored since the last call.
 
     Returns:
-        The description of the data set that was written, and warnings for the user.
+        The description of the data set that was written, and notes and warnings for the user.
 
     Raises:
-        UserError: The folder is in the way, it cannot be written, or the examples have problems;
+        UserError: The folder is in the way, it cannot be written, or the raw data has problems;
             the message lists all of them.
     """
     output_dir = free_output_dir(output_dir)
-    if vocabulary is None:
-        texts = (caption for example in raw.examples for caption in example.captions)
-        vocabulary = Vocabulary.from_captions(texts)
-    splits: dict[str, list[Example]] = {}
-    for example in raw.examples:
-        splits.setdefault(example.split, []).append(example)
-    problems = Problems()
-    captions, warnings = _encode(raw.examples, vocabulary, problems)
-    problems.raise_if_any(output_dir)
-
-    longest = max(len(ids) for known in captions.values() for _, ids in known)
-    shards = _shards(splits, num_shards, seed)
-    info = DatasetInfo(
-        dataset=dataset,
-        stored_size=size_to_crop(image_size),
-        captions_per_image=raw.captions_per_image,
-        max_words=min(longest, MAX_WORDS),
-        vocabulary={
-            "file": VOCABULARY_FILE,
-            "size": len(vocabulary),
-            "sha256": vocabulary.sha256,
-        },
-        splits={
-            split: {
-                "images": len(examples),
-                "classes": len({example.class_id for example in examples}),
-                "shards": len(shards[split]),
-            }
-            for split, examples in splits.items()
-        },
-        classes=raw.classes,
-        source=raw.source,
-    )
     with appearing(output_dir) as folder:
-        try:
-            _write_shards(folder, info, shards, captions, workers, progress, problems)
-        except tf.errors.OpError as error:  # A full disk, say.
-            raise UserError(f"cannot write {output_dir}: {error.message}") from None
-        problems.raise_if_any(output_dir)
+        spool = folder.with_name(f"{output_dir.name}.examples")
+        report = Report()
+        with Collection(spool) as examples:
+            examples.fill(source, report, validation, seed)
+            if report.fatal:
+                report.raise_if_any(source.where)
+            if vocabulary is None:
+                texts = (caption for example in examples for caption in example.captions)
+                vocabulary = Vocabulary.from_captions(texts)
+            longest, without, warnings = _encode(examples, vocabulary, report)
+            kept = {split: own[~np.isin(own, without)] for split, own in examples.splits.items()}
+            kept = {split: own for split, own in kept.items() if len(own)}
+            started(sum(map(len, kept.values())))
+            if report and not skip_bad:
+                _check_pictures(examples, kept, workers, progress, report)
+                report.raise_if_any(source.where)
+            if not kept:
+                raise _nothing_left(source.where, report)
+            size = size_to_crop(image_size)
+            shards = _shards(kept, num_shards, seed)
+            try:
+                splits = _write_shards(
+                    *(folder, dataset, examples, shards, vocabulary),
+                    *(size, workers, progress, report),
+                )
+            except tf.errors.OpError as error:  # A full disk, say.
+                raise UserError(f"cannot write {output_dir}: {error.message}") from None
+            if not skip_bad:
+                report.raise_if_any(source.where)
+            if len(splits) < len(kept):
+                raise _nothing_left(source.where, report)
+            info = DatasetInfo(
+                dataset=dataset,
+                stored_size=size,
+                captions_per_image=examples.captions_per_image,
+                max_words=min(longest, MAX_WORDS),
+                vocabulary={
+                    "file": VOCABULARY_FILE,
+                    "size": len(vocabulary),
+                    "sha256": vocabulary.sha256,
+                },
+                splits=splits,
+                classes=examples.classes,
+                source=report.hashes,
+                skipped=dict(report.counts),
+            )
         vocabulary.save(folder / VOCABULARY_FILE)
         info.save(folder)
-    return info, warnings
+    if report:
+        count = report.counts.total()
+        warnings.append("\n".join([f"left out {count} bad pictures and captions", *report.lines()]))
+    return info, [*report.notes, *warnings]
 
 
 def free_output_dir(output_dir: str | os.PathLike) -> Path:
@@ -141,25 +163,36 @@ def free_output_dir(output_dir: str | os.PathLike) -> Path:
     raise UserError(f"output_dir {path} already holds {what}; remove it, or name another folder")
 
 
+def _nothing_left(where, report):
+    lines = [f"{where}: no picture is left of one of its splits", *report.lines()]
+    return UserError("\n".join(lines))
+
+
 def _encode(
-    examples: Iterable[Example], vocabulary: Vocabulary, problems: Problems
-) -> tuple[dict[str, list[tuple[str, list[int]]]], list[str]]:
-    """The captions that have known words, with their ids, by example name; and warnings."""
-    captions = {}
+    examples: Collection, vocabulary: Vocabulary, report: Report
+) -> tuple[int, np.ndarray, list[str]]:
+    """Encodes all captions.
+
+    Returns:
+        The words of the longest caption, the numbers of the examples without a caption of known
+        words, and warnings.
+    """
     unknown: Counter[str] = Counter()
-    dropped = 0
-    for example in examples:
-        known = []
-        for caption in example.captions:
-            ids, strangers = vocabulary.encode(caption)
-            unknown.update(strangers)
-            if ids:
-                known.append((caption, ids))
-        dropped += len(example.captions) - len(known)
-        if not known:
-            reason = "no caption has a single word of the vocabulary"
-            problems.add("pictures without captions", example.name, reason)
-        captions[example.name] = known
+    dropped, longest, without = 0, 0, []
+    for split in examples.splits.values():
+        for number in split.tolist():
+            example = examples[number]
+            known = 0
+            for caption in example.captions:
+                ids, strangers = vocabulary.encode(caption)
+                unknown.update(strangers)
+                known += bool(ids)
+                longest = max(longest, len(ids))
+            dropped += len(example.captions) - known
+            if not known:
+                reason = "no caption has a single word of the vocabulary"
+                report.add("pictures without captions", example.name, reason)
+                without.append(number)
     warnings = []
     if unknown:
         common = ", ".join(word for word, _ in unknown.most_common(5))
@@ -169,45 +202,70 @@ def _encode(
         )
     if dropped:
         warnings.append(f"{dropped} captions were left out: none of their words is known")
-    return captions, warnings
+    return longest, np.array(without, np.int64), warnings
 
 
 def _shards(
-    splits: dict[str, list[Example]], num_shards: int, seed: int
-) -> dict[str, list[list[Example]]]:
-    """The examples of each split in random order, dealt to its shards."""
-    largest = max(len(examples) for examples in splits.values())
+    splits: dict[str, np.ndarray], num_shards: int, seed: int
+) -> dict[str, list[np.ndarray]]:
+    """The numbers of the examples of each split in random order, dealt to its shards."""
+    largest = max(map(len, splits.values()))
     shards = {}
     for number, (split, examples) in enumerate(splits.items()):
         order = np.random.default_rng([seed, number]).permutation(len(examples))
         count = max(1, min(round(num_shards * len(examples) / largest), len(examples)))
-        shards[split] = [[examples[i] for i in part] for part in np.array_split(order, count)]
+        shards[split] = [examples[part] for part in np.array_split(order, count)]
     return shards
 
 
-def _write_shards(folder, info, shards, captions, workers, progress, problems):
-    """Writes all records; notes a problem for each picture that cannot be stored."""
-    examples = (example for parts in shards.values() for part in parts for example in part)
-    tasks = [(example.image_path, example.box, info.stored_size) for example in examples]
-    with _converted(tasks, workers) as converted:
+def _write_shards(
+    folder, dataset, examples, shards, vocabulary, size, workers, progress, report
+) -> dict[str, dict[str, int]]:
+    """Writes all records; reports each picture that cannot be stored.
+
+    Returns:
+        The description of each split that has records.
+    """
+    numbers = (number for parts in shards.values() for part in parts for number in part.tolist())
+    splits = {}
+    with _converted(examples, numbers, size, workers) as converted:
         for split, parts in shards.items():
-            for number, part in enumerate(parts):
-                path = folder / shard_name(info.dataset, split, number, len(parts))
+            classes, written = Counter(), []
+            for part in parts:
+                path = folder / f"{split}-{len(written)}"
+                stored = 0
                 with tf.io.TFRecordWriter(str(path)) as writer:
-                    for example in part:
-                        jpeg, kind, reason = next(converted)
+                    for number in part.tolist():
+                        example, (jpeg, kind, reason) = next(converted)
                         if jpeg is None:
-                            problems.add(kind, example.image_path, reason)
+                            report.add(kind, example.picture, reason)
                         else:
-                            writer.write(_record(example, jpeg, captions[example.name]))
+                            class_id = int(examples.class_ids[number])
+                            writer.write(_record(example, class_id, jpeg, vocabulary))
+                            classes[class_id] += 1
+                            stored += 1
                         progress(1)
-                write_index(path)
+                if stored:
+                    written.append(path)
+            for number, path in enumerate(written):
+                shard = path.rename(folder / shard_name(dataset, split, number, len(written)))
+                write_index(shard)
+            (folder / f"{split}-{len(written)}").unlink(missing_ok=True)  # Of bad pictures only.
+            if written:
+                splits[split] = {
+                    "images": classes.total(),
+                    "classes": len(classes),
+                    "shards": len(written),
+                }
+    return splits
 
 
-def _record(example, jpeg, captions):
+def _record(example, class_id, jpeg, vocabulary):
+    captions = [(caption, vocabulary.encode(caption)[0]) for caption in example.captions]
+    captions = [(caption, ids) for caption, ids in captions if ids]
     return serialize(
         image=jpeg,
-        class_id=example.class_id,
+        class_id=class_id,
         name=example.name,
         captions=[caption for caption, _ in captions],
         tokens=[ids for _, ids in captions],
@@ -215,11 +273,45 @@ def _record(example, jpeg, captions):
     )
 
 
+def _check_pictures(examples, splits, workers, progress, report):
+    """Reports the pictures that cannot be stored; stores none."""
+    numbers = (number for own in splits.values() for number in own.tolist())
+    with _converted(examples, numbers, None, workers) as converted:
+        for example, (jpeg, kind, reason) in converted:
+            if jpeg is None:
+                report.add(kind, example.picture, reason)
+            progress(1)
+
+
 @contextlib.contextmanager
-def _converted(tasks, workers):
-    """An iterator over the stored pictures, in the order of `tasks`."""
+def _converted(examples, numbers, size, workers):
+    """An iterator over the examples of these numbers and their stored pictures, in order."""
+    chosen = (examples[number] for number in numbers)
     if workers <= 1:
-        yield map(pictures.convert, tasks)
+        yield ((example, pictures.convert(_task(example, size))) for example in chosen)
         return
     with process_pool(workers) as pool:
-        yield pool.map(pictures.convert, tasks, chunksize=_CHUNK)
+        yield _in_order(pool, chosen, size, workers)
+
+
+def _in_order(pool, examples, size, workers):
+    """Keeps the processes busy without reading far ahead."""
+    waiting = collections.deque()
+    while True:
+        while len(waiting) < _AHEAD * workers and (
+            chunk := list(itertools.islice(examples, _CHUNK))
+        ):
+            tasks = [_task(example, size) for example in chunk]
+            waiting.append((chunk, pool.submit(_convert_all, tasks)))
+        if not waiting:
+            return
+        chunk, future = waiting.popleft()
+        yield from zip(chunk, future.result(), strict=True)
+
+
+def _convert_all(tasks):
+    return [pictures.convert(task) for task in tasks]
+
+
+def _task(example, size):
+    return example.picture, example.box, size

@@ -114,6 +114,7 @@ class DatasetInfo:
         splits: `{"train": {"images", "classes", "shards"}, "test": ...}`, all counts.
         classes: Names of the classes of all splits, by class id.
         source: SHA-256 of the source's metadata files by file name.
+        skipped: How many bad pictures and captions were left out, by reason.
     """
 
     dataset: str
@@ -125,6 +126,7 @@ class DatasetInfo:
     classes: list[str]
     source: dict[str, str]
     format_version: int = FORMAT_VERSION
+    skipped: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def load(cls, data_dir: str | os.PathLike) -> "DatasetInfo":
@@ -163,7 +165,10 @@ class DatasetInfo:
 
     def save(self, data_dir: str | os.PathLike) -> None:
         """Writes `dataset_info.json` into `data_dir`, whole or not at all."""
-        text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        content = dataclasses.asdict(self)
+        if not self.skipped:  # Programs that do not know it read everything else.
+            del content["skipped"]
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         write_text(Path(data_dir) / INFO_FILE, text)
 
 

@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
             options.metrics,
             bool(options.model_dir),
             bool(real),
-            bool(real and real.has_attributes),
+            bool(real and real.of_birds),
             options.inception,
         )
     judging = R_PRECISION in metrics

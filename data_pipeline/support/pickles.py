@@ -6,6 +6,7 @@ published as pickles of lists, dicts, strings and numbers, so nothing else is ad
 paths of old and new NumPy) and refuses every other name.
 """
 
+import io
 import os
 import pickle
 import re
@@ -17,17 +18,21 @@ import numpy as np
 from data_pipeline.support.errors import UserError
 
 
-def safe_load_pickle(path: str | os.PathLike) -> Any:
+def safe_load_pickle(path: str | os.PathLike, data: bytes | None = None) -> Any:
     """The value in a pickle of lists, tuples, dicts, str, bytes, numbers, bools and None.
 
     Byte strings of Python 2 are read as Latin-1 text; NumPy scalars become int, float or bool.
+
+    Args:
+        path: The file.
+        data: The file's content, where `path` is only its name (in an archive, say).
 
     Raises:
         UserError: if the file is missing, damaged, or asks for anything else; the message names
             what it asked for.
     """
     try:
-        with Path(path).open("rb") as file:
+        with Path(path).open("rb") if data is None else io.BytesIO(data) as file:
             return _Unpickler(file, encoding="latin1").load()
     except UserError:
         raise

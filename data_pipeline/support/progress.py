@@ -55,6 +55,11 @@ class Progress:
             self._stream.write("\r" + self.line() + "\n")
             self._stream.flush()
 
+    def start(self, total: int) -> None:
+        """Sets the number of pieces once it is known, and starts the clock."""
+        self.total = total
+        self._start = time.monotonic()
+
     def update(self, pieces: int = 1) -> None:
         """Counts `pieces` more as done and shows the state if it is time to."""
         self.done += pieces

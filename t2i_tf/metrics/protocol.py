@@ -2,12 +2,14 @@
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from data_pipeline.dataset import Split
+from data_pipeline.drawn.birds import PARTS
 from data_pipeline.drawn.captions import told
 from data_pipeline.pixels import size_to_crop
 from data_pipeline.support.errors import UserError
@@ -32,7 +34,7 @@ def choose_metrics(
     asked: Sequence[str] | None,
     of_model: bool,
     has_real: bool,
-    has_attributes: bool,
+    of_birds: bool,
     sources: Sequence[str],
 ) -> Sequence[str]:
     """The metrics to measure: those asked for, or all that are possible.
@@ -41,7 +43,7 @@ def choose_metrics(
         asked: The metrics that the user wants, None for all possible ones.
         of_model: Whether a model draws the pictures, whose captions are known then.
         has_real: Whether there are real pictures.
-        has_attributes: Whether it is known what the captions' birds look like.
+        of_birds: Whether it is known what the captions' birds look like.
         sources: Where the networks come from, see `inception.load`.
 
     Raises:
@@ -54,7 +56,7 @@ def choose_metrics(
         problems[INCEPTION_SCORE] = "a network that knows classes, which damsm does not"
     if not has_real:
         problems[FID] = "real pictures to compare with, those of a data set"
-    if not has_attributes:
+    if not of_birds:
         problems[FAITHFULNESS] = "the true attributes of the birds, which only drawn birds have"
     if not of_model:
         for metric in (R_PRECISION, FAITHFULNESS):
@@ -116,7 +118,7 @@ class RealSet:
     Attributes:
         split: The `Split`.
         name: `<dataset>-test`.
-        has_attributes: Whether the records say what their birds look like, as drawn birds' do.
+        of_birds: Whether the records say what their birds look like, as drawn birds' do.
         sha256: SHA-256 of its shards.
     """
 
@@ -124,7 +126,8 @@ class RealSet:
         self.split = Split(data_dir, "test")
         dataset = self.split.info.dataset
         self.name = f"{dataset}-test"
-        self.has_attributes = bool(next(iter(self.split.examples()))["attributes"])
+        first = next(iter(self.split.examples()))["attributes"]
+        self.of_birds = bool(first) and set(PARTS) <= set(json.loads(first))
         self.sha256 = file_sha256(*shard_paths(data_dir, dataset, "test"))
 
     def statistics(

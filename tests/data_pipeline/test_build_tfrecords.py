@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from data_pipeline.dataset import Split
 
@@ -47,6 +48,23 @@ def test_bad_input_ends_with_its_list_and_exit_code_1(mini_cub, tmp_path):
     assert header == "missing pictures (1):"
     assert line.endswith("Red_Bird_1.jpg: no such file")
     assert not (tmp_path / "built").exists()
+
+
+def test_own_pictures_are_built_without_the_bad_ones(tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for i in range(6):
+        Image.new("RGB", (40, 30)).save(raw / f"{i}.jpg")
+        (raw / f"{i}.txt").write_text("a dark card\n" if i else "  \n")
+    result = command(
+        *("--source=folder", f"--input_dir={raw}", f"--output_dir={tmp_path / 'built'}"),
+        *("--image_size=16", "--skip_bad", "--validation=0.2", "--workers=1", "--noclass_folders"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "built: 4 train, 1 test pictures of 19 px, 4 words" in result.stdout
+    assert "warning: left out 1 bad pictures and captions\nempty captions (1):" in result.stderr
+    assert "1 of 5 pictures are held out" in result.stderr
+    assert len(Split(tmp_path / "built", "train")) == 4
 
 
 def test_cub_needs_a_folder(tmp_path):

@@ -132,7 +132,7 @@ def test_pictures_that_cannot_be_stored_are_all_told_and_nothing_is_left(
     with pytest.raises(UserError) as error:
         build(mini_cub, tmp_path / "built", workers=workers)
     message = str(error.value)
-    assert "built: 3 problems, nothing was written\n" in message
+    assert message.startswith(f"{mini_cub.root}: 3 problems, nothing was written\n")
     assert "unreadable pictures (2):\n" in message
     assert "Red_Bird_1.jpg: truncated or not an image" in message
     assert "Red_Bird_2.jpg: truncated or not an image" in message
@@ -201,3 +201,78 @@ def test_captions_of_another_number(tmp_path, mini_cub):
     content = json.loads((tmp_path / "built" / "dataset_info.json").read_text())
     assert info.captions_per_image == content["captions_per_image"] == 5
     assert content["classes"] == ["001.Red_Bird", "002.Green_Bird", "003.Blue_Bird"]
+
+
+def spoil(mini):
+    """One bad picture or caption file of each of four kinds."""
+    mini.image(mini.names[0]).write_bytes(b"")
+    mini.captions(mini.names[1]).write_bytes(b"caf\xe9\n" * 10)
+    mini.image(mini.names[2]).unlink()
+    mini.write_captions(mini.names[4], ["a bird"] * 9 + ["..."])
+
+
+def test_bad_pictures_and_captions_are_refused_all_at_once(mini_cub, tmp_path):
+    spoil(mini_cub)
+    total = []
+    with pytest.raises(UserError) as error:
+        build(mini_cub, tmp_path / "built", started=total.append)
+    message = str(error.value)
+    assert message.startswith(f"{mini_cub.root}: 5 problems, nothing was written\n")
+    for kind in (
+        "caption files that are not UTF-8 (1)",
+        "missing pictures (1)",
+        "captions without a word (1)",
+        "caption files with the wrong number of captions (1)",
+        "unreadable pictures (1)",
+    ):
+        assert kind in message
+    assert total == [3]  # The pictures that are looked at.
+    assert_nothing_written(tmp_path / "built")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_bad_ones_are_left_out_and_counted(mini_cub, tmp_path, workers):
+    spoil(mini_cub)
+    info, warnings = build(mini_cub, tmp_path / "built", skip_bad=True, workers=workers)
+    assert info.skipped == {
+        "missing pictures": 1,
+        "caption files that are not UTF-8": 1,
+        "captions without a word": 1,
+        "caption files with the wrong number of captions": 1,
+        "unreadable pictures": 1,
+    }
+    assert warnings[0].startswith("left out 5 bad pictures and captions\n")
+    # Two pictures of the train split are left to convert, one is bad: its shard is not there.
+    assert info.splits == {
+        "train": {"images": 1, "classes": 1, "shards": 1},
+        "test": {"images": 1, "classes": 1, "shards": 1},
+    }
+    content = json.loads((tmp_path / "built" / "dataset_info.json").read_text())
+    assert content["skipped"] == info.skipped
+    for split, name in (("train", mini_cub.names[3]), ("test", mini_cub.names[5])):
+        (example,) = Split(tmp_path / "built", split).examples()
+        assert example["name"].decode() == name
+    assert not [name for name in files(tmp_path / "built") if name[:5] in ("train", "test-")]
+
+
+def test_a_split_of_bad_pictures_only_is_refused(mini_cub, tmp_path):
+    for name in mini_cub.names[4:]:
+        mini_cub.image(name).write_bytes(b"")
+    with pytest.raises(UserError, match="no picture is left of one of its splits\n.*unreadable"):
+        build(mini_cub, tmp_path / "built", skip_bad=True)
+    assert_nothing_written(tmp_path / "built")
+
+
+def test_what_spoils_everything_is_not_left_out(mini_cub, tmp_path):
+    mini_cub.write_split("test", [], [])
+    with pytest.raises(UserError, match="empty splits"):
+        build(mini_cub, tmp_path / "built", skip_bad=True)
+
+
+def test_a_data_set_without_bad_ones_has_no_new_fields(mini_cub, tmp_path):
+    """Programs that know no other fields than these still read it."""
+    build(mini_cub, tmp_path / "built")
+    assert list(json.loads((tmp_path / "built" / "dataset_info.json").read_text())) == [
+        *("dataset", "stored_size", "captions_per_image", "max_words", "vocabulary", "splits"),
+        *("classes", "source", "format_version"),
+    ]

@@ -312,7 +312,7 @@ def test_drawn_birds_are_read(small_model, model_dir, tmp_path, monkeypatch):
         "--picture_size=64",
     )
     real, judge = protocol.RealSet(tmp_path / "birds"), protocol.Judge.load("own DAMSM", model_dir)
-    assert real.has_attributes
+    assert real.of_birds
     monkeypatch.setattr(faithfulness, "EPOCHS", 1)
     pictures = streams.drawn_pictures(small_model, real.split, 30, 0, 8)
     figures = protocol.evaluate(

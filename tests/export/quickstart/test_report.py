@@ -119,7 +119,7 @@ def test_the_classifier_is_kept(written, inputs, monkeypatch):
     def fail(*_):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("t2i_tf.metrics.faithfulness.train_classifier", fail)
+    monkeypatch.setattr("t2i_tf.metrics.faithfulness.Reader.fit", fail)
     again = report.write(inputs, written, started=None)
     assert again["ceiling"] == before["ceiling"]
     assert again["minutes"] is None
