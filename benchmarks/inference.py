@@ -1,12 +1,13 @@
-"""Speed, memory and size of a model that draws: Keras, SavedModel and the four TFLite files.
+"""Speed, memory and size of a model that draws: Keras, SavedModels and the four TFLite files.
 
     python -m benchmarks.inference --config=configs/cub_attngan2.py --batch=1,8
 
 draws with the preset's random weights, `--model_dir=` with a trained model. Each variant has a
 process of its own; its calls take turns with a large float32 convolution, so that
 `fraction_of_peak` compares the two as the machine was during the run. Its numerator counts an image
-as the papers write it down, whatever the code saves, and the peak is float32's for int8 too. TFLite
-files draw one image at a time. Last of all comes a line of JSON for each variant and batch.
+as the papers write it down, whatever the code saves, and the peak is float32's for bfloat16 and
+int8 too. TFLite files draw one image at a time. Last of all comes a line of JSON for each variant
+and batch.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ import numpy as np
 from absl import flags
 from ml_collections import ConfigDict
 
+from benchmarks.drawing import FORMS
 from benchmarks.flops import nominal_image_flops
 from data_pipeline.support.errors import UserError, run
 from data_pipeline.vocabulary import END, Vocabulary
@@ -33,10 +35,12 @@ from t2i_tf.networks import build
 from t2i_tf.training.flags import define_config
 from t2i_tf.training.machinery.speed import LargeConvolution
 
-VARIANTS = ("keras", "saved_model", *(f"tflite_{name}" for name in tflite.VARIANTS))
+SAVED_MODELS = {"saved_model": "float32", "saved_model_bfloat16": "bfloat16"}
+VARIANTS = ("keras", *SAVED_MODELS, *(f"tflite_{name}" for name in tflite.VARIANTS))
 
 VOCABULARY, WARM_UP = 5450, 3
 ROOT = Path(__file__).parents[1]
+DRAWING = ROOT / "benchmarks" / "drawing.py"
 
 
 def define_flags() -> None:
@@ -69,7 +73,7 @@ def main(_: list[str]) -> None:
     for result in results:
         memory = result.pop("memory_mb")
         print(
-            f"{result['variant']:16} batch {result['batch']:2}  "
+            f"{result['variant']:20} batch {result['batch']:2}  "
             f"{result['median_s']:.4f} s, 95 % within {result['p95_s']:.4f} s  "
             f"{result['images_per_second']:6.2f} images a second  "
             f"{result['fraction_of_peak']:.3f} of the peak  "
@@ -109,8 +113,8 @@ def measure(
     convolution = LargeConvolution()
     results, rates = [], []
     for variant, path in paths.items():
-        form = variant.split("_")[0] if variant.startswith("tflite") else variant
-        with answering(form, str(path), caption, ids) as draw:
+        form = next(form for form in FORMS if variant.startswith(form))
+        with answering(DRAWING, form, str(path), caption, ids) as draw:
             for batch in [1] if form == "tflite" else batches:
                 for _ in range(WARM_UP):
                     draw(batch)
@@ -141,8 +145,9 @@ def measure(
 def files(directory: Path, folder: Path, variants: list[str]) -> dict[str, Path]:
     """Exports the variants into `folder`; returns where each lies."""
     found = {"keras": directory}
-    if "saved_model" in variants:
-        found["saved_model"] = saved_model.export(directory, folder / "saved_model")
+    for variant in SAVED_MODELS.keys() & set(variants):
+        precision = SAVED_MODELS[variant]
+        found[variant] = saved_model.export(directory, folder / variant, precision=precision)
     wanted = [name for name in tflite.VARIANTS if f"tflite_{name}" in variants]
     if wanted:
         for file in tflite.export(directory, folder / "tflite", wanted):
@@ -163,10 +168,10 @@ def size(path: Path) -> int:
 
 
 @contextlib.contextmanager
-def answering(*arguments: str) -> Iterator[Callable[[int], dict[str, float]]]:
-    """Starts `benchmarks.drawing`; gives a function from a batch size to the answer."""
+def answering(*arguments: str | Path) -> Iterator[Callable[[int], dict[str, float]]]:
+    """Starts a Python process; gives a function from a line for it, a batch size, to its answer."""
     process = subprocess.Popen(
-        [sys.executable, ROOT / "benchmarks" / "drawing.py", *arguments],
+        [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -177,7 +182,7 @@ def answering(*arguments: str) -> Iterator[Callable[[int], dict[str, float]]]:
         print(batch, file=process.stdin, flush=True)
         if answer := process.stdout.readline():
             return json.loads(answer)
-        raise UserError(f"{' '.join(arguments[:2])} cannot draw: see above")
+        raise UserError(f"{' '.join(map(str, arguments[:4]))} ended: see above")
 
     with process:  # It ends with its standard input.
         yield draw

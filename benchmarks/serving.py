@@ -2,6 +2,7 @@
 
     python -m benchmarks.serving
 
+(`--precision=bfloat16` takes the SavedModel of that precision.)
 First clients of both protocols ask at once for a minute, while others send malformed and slow
 requests, a new version is dropped in, and at last the server is told to stop. Then each protocol
 alone, with batching and without. The last line is JSON.
@@ -28,6 +29,12 @@ def define_flags() -> None:
     flags.DEFINE_integer("seconds", 60, "How long all ask at once.", 1)
     flags.DEFINE_integer("ratio_seconds", 12, "How long each protocol is measured.", 1)
     flags.DEFINE_integer("clients", 200, "How many clients.", 2)
+    flags.DEFINE_enum(
+        "precision",
+        saved_model.PRECISIONS[0],
+        saved_model.PRECISIONS,
+        "Of the SavedModel.",
+    )
 
 
 def main(_: list[str]) -> None:
@@ -36,7 +43,7 @@ def main(_: list[str]) -> None:
     clients = options.clients
     with tempfile.TemporaryDirectory() as folder:
         base_path = Path(folder) / "birds"
-        saved_model.export("bundled", base_path)
+        saved_model.export("bundled", base_path, precision=options.precision)
         expected = load.Expected(base_path / "1")
         result = {"clients": clients, **endure(base_path, expected, clients, options.seconds)}
         for protocol in ("rest", "grpc"):

@@ -70,14 +70,7 @@ def measure(config: ConfigDict, steps: int) -> dict[str, float]:
     # The counted networks live in another process, so that they take no memory here.
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         nominal = pool.submit(count, config.to_json()).result()
-    keep_freed_memory()  # this and the next lines as training does
-    keras.utils.set_random_seed(config.seed)
-    if not config.train.jit_compile:  # Keras compiles no deterministic step.
-        tf.config.experimental.enable_op_determinism()
-    batch = tf.nest.map_structure(tf.constant, random_batch(config, VOCABULARY))
-    model = build_attngan(config, encoders(config))
-    if model.jit_compile != config.train.jit_compile:
-        raise UserError("Keras refused train.jit_compile, so its time would be another step's")
+    model, batch = prepared(config)
     figures = {"model_memory_mb": peak_memory_mb(), "batch": config.train.batch_size}
     figures["flops"] = nominal
     figures["executed_flops"] = executed_flops(model.train_step, batch)
@@ -97,6 +90,23 @@ def measure(config: ConfigDict, steps: int) -> dict[str, float]:
     )
     figures["peak_memory_mb"] = peak_memory_mb()
     return figures
+
+
+def prepared(config: ConfigDict) -> tuple[AttnGAN, dict]:
+    """Builds a model, in a process set up as for training, and a batch for it.
+
+    Raises:
+        UserError: Keras refuses to compile the step.
+    """
+    keep_freed_memory()
+    keras.utils.set_random_seed(config.seed)
+    if not config.train.jit_compile:  # Keras compiles no deterministic step.
+        tf.config.experimental.enable_op_determinism()
+    batch = tf.nest.map_structure(tf.constant, random_batch(config, VOCABULARY))
+    model = build_attngan(config, encoders(config))
+    if model.jit_compile != config.train.jit_compile:
+        raise UserError("Keras refused train.jit_compile, so its time would be another step's")
+    return model, batch
 
 
 def count(config: str) -> int:

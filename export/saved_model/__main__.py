@@ -17,6 +17,12 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "max_words", None, "Words read of a caption; the model's own number if left out.", 1
     )
+    flags.DEFINE_enum(
+        "precision",
+        saved_model.PRECISIONS[0],
+        saved_model.PRECISIONS,
+        "The generator's arithmetic and weights.",
+    )
     flags.DEFINE_boolean("overwrite", False, "Whether an existing version may be replaced.")
 
 
@@ -30,6 +36,7 @@ def main(_: list[str]) -> None:
         options.version,
         options.overwrite,
         options.max_words,
+        options.precision,
     )
     print(f"The SavedModel is in {path}")
 

@@ -11,20 +11,30 @@ from data_pipeline.support.hashing import file_sha256
 from t2i_tf.metrics import report
 from t2i_tf.models import model_directory
 
+PRECISION = {
+    "float32": "All weights and arithmetic are float32.",
+    "bfloat16": "The generator's weights and arithmetic are bfloat16, with the attention's softmax "
+    "and the images in float32; the text encoder is float32. What was measured of the model was "
+    "measured in float32.",
+}
 
-def served_card(directory: Path, config: ConfigDict) -> str:
-    """Writes the card of an exported model: its own, its measurements and its config.
+
+def served_card(directory: Path, config: ConfigDict, precision: str) -> str:
+    """Writes the card of an exported model: its own, its precision, measurements and config.
 
     Args:
         directory: The model directory, as `model_directory.find` returns it.
         config: Its config.
+        precision: A key of `PRECISION`.
 
     Raises:
         UserError: A report of an evaluation beside the model is damaged.
     """
     own = directory / model_directory.CARD
     card = own.read_text(encoding="utf-8").rstrip() if own.is_file() else f"# {config.name}"
-    parts = [card, *_measured(directory), "## Config", f"```json\n{config.to_json(indent=2)}\n```"]
+    exported = f"## Precision: {precision}\n\n{PRECISION[precision]}"
+    own_config = f"## Config\n\n```json\n{config.to_json(indent=2)}\n```"
+    parts = [card, exported, *_measured(directory), own_config]
     return "\n\n".join(parts) + "\n"
 
 

@@ -4,6 +4,8 @@ A trained BatchNorm is a scale and a shift of each channel. The scale goes into 
 it; the shift becomes a bias, which TensorFlow adds within the convolution. The halves of a GLU come
 from a convolution each: cutting them out of one that is twice as wide copies both. Up-blocks keep
 the kernel that they compute with, where training makes it anew from the learnt one at each step.
+
+Blocks hold their weights in, and compute by, the dtype policy that they are made under.
 """
 
 import abc
@@ -19,6 +21,13 @@ from t2i_tf.networks.layers import Blocks
 class DrawingBlocks(Blocks):
     """Makes the blocks of a generator that only draws; `folding.folded` gives them weights."""
 
+    def conv(
+        self, filters: int, kernel_size: int = 3, dtype: str | None = None, **kwargs
+    ) -> keras.layers.Layer:
+        """A convolution; one that asks for a `dtype`, an image's, only gives its result in it."""
+        layer = super().conv(filters, kernel_size, **kwargs)
+        return layer if dtype is None else Wide(layer, dtype, name=kwargs["name"])
+
     def norm(self, name: str) -> "Bias":
         """A bias: the norm's scale is in the kernel before it."""
         return Bias(name=name)
@@ -31,6 +40,25 @@ class DrawingBlocks(Blocks):
     def residual(self, filters: int, name: str) -> "DrawingResidualBlock":
         """A residual block of two convolutions for the GLU and one after it."""
         return DrawingResidualBlock(filters, name=name)
+
+
+class Wide(keras.layers.Layer):
+    """A layer whose result is cast, so that what follows is computed in another type.
+
+    Args:
+        layer: The layer; it computes by its own policy.
+        dtype: The result's type.
+    """
+
+    def __init__(self, layer: keras.layers.Layer, dtype: str, **kwargs):
+        super().__init__(dtype=dtype, autocast=False, **kwargs)
+        self.layer = layer
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.layer.build(input_shape)
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(self.layer(x), self.compute_dtype)
 
 
 class Bias(keras.layers.Layer):
@@ -47,6 +75,9 @@ class Bias(keras.layers.Layer):
 
 class Gated(keras.layers.Layer, abc.ABC):
     """GLU(BatchNorm(convolution)) by two convolutions, one for the values and one for the gates.
+
+    As sigmoid(g) = (1 + tanh(g / 2)) / 2, the weights hold half the values and half the gates:
+    TensorFlow's tanh is faster than its sigmoid on CPUs, in bfloat16 more than twice.
 
     Args:
         filters: Output channels D.
@@ -74,7 +105,7 @@ class Gated(keras.layers.Layer, abc.ABC):
             tf.nn.bias_add(self.convolve(x, tf.convert_to_tensor(kernel)), bias)
             for kernel, bias in (self.values, self.gates)
         )
-        return values * tf.sigmoid(gates)
+        return values * (1.0 + tf.tanh(gates))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         batch, *sides, _ = input_shape
@@ -87,7 +118,7 @@ class Gated(keras.layers.Layer, abc.ABC):
             kernel: `[3, 3, C, 2D]`, the norm's scale in it.
             bias: `[2D]`.
         """
-        kernels, biases = np.split(kernel, 2, axis=-1), np.split(bias, 2)
+        kernels, biases = np.split(kernel / 2, 2, axis=-1), np.split(bias / 2, 2)
         for half, *ready in zip((self.values, self.gates), kernels, biases, strict=True):
             half[0].assign(self.prepared(ready[0]))
             half[1].assign(ready[1])
@@ -157,7 +188,7 @@ class SpreadUpBlock(Gated):
         products = tf.reshape(products, (-1, height * width * 9, self.filters))
         rows, columns = (_reach(side) for side in (height, width))
         places = np.einsum("yik,xjl->yxijkl", rows, columns)
-        places = places.reshape(4 * height * width, -1).astype("float32")
+        places = tf.constant(places.reshape(4 * height * width, -1), x.dtype)
         sums = tf.matmul(places, products)
         return tf.reshape(sums, (-1, 2 * height, 2 * width, self.filters))
 

@@ -58,7 +58,10 @@ class Endpoints:
         tokens, words = self._read(text)
         drawn = self._draw(self.network, tokens, seed)
         images = {f"image_{i}": to_uint8(image) for i, image in enumerate(drawn["images"])}
-        attention = {f"attention_{i}": maps for i, maps in enumerate(drawn["attention"], start=1)}
+        attention = {
+            f"attention_{i}": tf.cast(maps, tf.float32)
+            for i, maps in enumerate(drawn["attention"], start=1)
+        }
         return {**images, **attention, "tokens": words}
 
     def encode_text(self, text: tf.Tensor) -> dict[str, tf.Tensor]:

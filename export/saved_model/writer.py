@@ -16,6 +16,7 @@ from export.saved_model.endpoints import Endpoints
 from export.saved_model.folding import folded
 from t2i_tf.models import model_directory
 
+PRECISIONS = ("float32", "bfloat16")
 BYTES = 5  # of the files for each number, the graphs included
 
 
@@ -25,6 +26,7 @@ def export(
     version: int | None = None,
     overwrite: bool = False,
     max_words: int | None = None,
+    precision: str = "float32",
 ) -> Path:
     """Writes a model as `<output_dir>/<version>`, whole or not at all.
 
@@ -34,14 +36,17 @@ def export(
         version: None for one more than the largest there is.
         overwrite: Whether an existing version may be replaced.
         max_words: Words that are read of a caption; by default those of the model's config.
+        precision: One of `PRECISIONS`, the type of the generator's weights and arithmetic.
 
     Returns:
         The version's folder.
 
     Raises:
-        UserError: `model_dir` is no model directory, the version exists already, or it cannot be
-            written.
+        UserError: `model_dir` is no model directory, the precision is unknown, the version exists
+            already, or it cannot be written.
     """
+    if precision not in PRECISIONS:
+        raise UserError(f"precision={precision}: expected one of {', '.join(PRECISIONS)}")
     output_dir = Path(output_dir)
     if output_dir.exists() and not output_dir.is_dir():
         raise UserError(f"{output_dir} is a file: give a folder")
@@ -51,12 +56,12 @@ def export(
     if target.exists() and not overwrite:
         raise UserError(f"{target} exists already: give another version, or overwrite it")
     model = model_directory.load(model_dir, max_words=max_words)
-    card = served_card(model_directory.find(model_dir), model.config)
+    card = served_card(model_directory.find(model_dir), model.config, precision)
     try:
         with appearing(target, replace=overwrite) as folder:
             numbers = model.generator.count_params() + model.text_encoder.count_params()
             check_room(folder, BYTES * numbers)
-            _write(model, folder)
+            _write(model, folder, precision)
             extra = folder / "assets.extra"
             extra.mkdir()
             (extra / model_directory.CARD).write_text(card, encoding="utf-8")
@@ -67,7 +72,7 @@ def export(
     return target
 
 
-def _write(model, path):
+def _write(model, path, precision):
     """Writes graphs, weights and vocabulary.
 
     Only the table is tracked: the archive finds the variables that the endpoints use by itself
@@ -75,7 +80,7 @@ def _write(model, path):
     in the graphs they would be stored five times and draw no faster. The vocabulary comes from a
     temporary folder because the table's name in the graph holds the path that it was read from.
     """
-    model = dataclasses.replace(model, generator=folded(model.generator))
+    model = dataclasses.replace(model, generator=folded(model.generator, precision))
     with tempfile.TemporaryDirectory() as folder:
         vocabulary = Path(folder) / model_directory.VOCABULARY
         model.vocabulary.save(vocabulary)
