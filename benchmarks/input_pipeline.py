@@ -53,7 +53,7 @@ def main(_: list[str]) -> None:
         if options.data_dir is None:
             write_photographs(Path(folder), config, image_sizes[-1])
         split = Split(options.data_dir or folder, "train")
-    figures = measure(split, config, options.rounds, options.images)
+        figures = measure(split, config, options.rounds, options.images)
     print(f"{config.name}, batch {figures['batch']}, images of {image_sizes[-1]} px")
     print(f"  training stream     {figures['images_per_second']:.0f} images a second")
     print(f"  bare JPEG decoder   {figures['decoder_images_per_second']:.0f} images a second")

@@ -94,7 +94,7 @@ def main(_: list[str]) -> None:
     convolution, results = LargeConvolution(), []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        model = prepare(config, folder)
+        model = prepare(config, folder, options.precisions)
         counted = nominal_image_flops(model.config, model.text_encoder)
         for precision in options.precisions if options.batch else ():
             with drawing(folder, precision, forms, model) as asks:
@@ -123,12 +123,13 @@ def check(config: ConfigDict) -> None:
                 raise UserError(f"{section}.{name}={given}: the peer's networks have {value}")
 
 
-def prepare(config: ConfigDict, folder: Path) -> ModelDirectory:
+def prepare(config: ConfigDict, folder: Path, precisions: list[str]) -> ModelDirectory:
     """Writes what all processes read: the peer's weights, and ours from them.
 
     Args:
         config: Of the networks.
         folder: Where to.
+        precisions: Those of our SavedModels, `folder / <precision> / "1"`.
 
     Returns:
         Our model, which lies in `folder / "model"`.
@@ -154,7 +155,7 @@ def prepare(config: ConfigDict, folder: Path) -> ModelDirectory:
     vocabulary = read(files, None, folder / "words.txt")
     model = assemble(files, vocabulary, name=config.name, max_words=words)
     model_directory.save(folder / "model", model, f"# {config.name}, untrained\n")
-    for precision in OURS:
+    for precision in precisions:
         saved_model.export(folder / "model", folder / precision, 1, precision=precision)
     return model
 
