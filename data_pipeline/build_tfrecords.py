@@ -14,7 +14,7 @@ from absl import flags
 
 from data_pipeline.sources.registry import SOURCES, open_source, options_of
 from data_pipeline.sources.source import Source
-from data_pipeline.support.errors import run
+from data_pipeline.support.errors import UserError, run
 from data_pipeline.support.progress import Progress
 
 _SOURCE_OPTIONS = (
@@ -27,7 +27,8 @@ _SOURCE_OPTIONS = (
 
 
 def _main(arguments: list[str]) -> None:
-    del arguments
+    if len(arguments) > 1:
+        raise UserError(f"unexpected argument {arguments[1]!r}")
     values = flags.FLAGS
     workers = values.workers or os.cpu_count() or 1
     options = {option: values[option].value for option in _SOURCE_OPTIONS}

@@ -129,7 +129,9 @@ def build(
         info.save(folder)
     if report:
         count = report.counts.total()
-        warnings.append("\n".join([f"left out {count} bad pictures and captions", *report.lines()]))
+        warnings.append(
+            "\n".join([f"bad pictures and captions left out: {count}", *report.lines()])
+        )
     return info, [*report.notes, *warnings]
 
 
@@ -178,7 +180,7 @@ def _encode(
         words, and warnings.
     """
     unknown: Counter[str] = Counter()
-    dropped, longest, without = 0, 0, []
+    dropped, foreign, longest, without = 0, 0, 0, []
     for split in examples.splits.values():
         for number in split.tolist():
             example = examples[number]
@@ -186,11 +188,14 @@ def _encode(
             for caption in example.captions:
                 ids, strangers = vocabulary.encode(caption)
                 unknown.update(strangers)
+                foreign += _is_foreign(caption)
                 known += bool(ids)
                 longest = max(longest, len(ids))
             dropped += len(example.captions) - known
             if not known:
                 reason = "no caption has a single word of the vocabulary"
+                if any(map(_is_foreign, example.captions)):
+                    reason += "; letters outside ASCII are dropped"
                 report.add("pictures without captions", example.name, reason)
                 without.append(number)
     warnings = []
@@ -200,9 +205,18 @@ def _encode(
             f"{unknown.total()} words were left out: {len(unknown)} different ones are not in the "
             f"vocabulary ({common}{', ...' * (len(unknown) > 5)})"
         )
+    if foreign:
+        warnings.append(
+            f"{foreign} captions have letters outside ASCII, which are dropped from their words, "
+            "as the published text encoders expect"
+        )
     if dropped:
         warnings.append(f"{dropped} captions were left out: none of their words is known")
     return longest, np.array(without, np.int64), warnings
+
+
+def _is_foreign(caption):
+    return any(letter.isalnum() and not letter.isascii() for letter in caption)
 
 
 def _shards(

@@ -212,7 +212,8 @@ def _define_flags() -> None:
 
 
 def _main(arguments: list[str]) -> None:
-    del arguments
+    if len(arguments) > 1:
+        raise UserError(f"unexpected argument {arguments[1]!r}")
     values = flags.FLAGS.flag_values_dict()
     names = ("num_train", "num_test", "num_species", "seed", "variety", "picture_size")
     names += ("metadata_dir", "limit", "captions_sample")

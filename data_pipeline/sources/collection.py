@@ -131,6 +131,8 @@ class Collection:
             found["test"], found["validation"] = found["validation"], found["test"]
         if not len(found["test"]) and validation and len(found["train"]) > 1:
             self._hold_out(found, validation, seed, report)
+        if not len(found["test"]):
+            report.notes.append("there is no test split, which training and measuring need")
         self.splits = {name: numbers for name, numbers in found.items() if len(numbers)}
 
     def _store(self, example):

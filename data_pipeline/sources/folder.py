@@ -54,14 +54,18 @@ def _examples(
     if doubled:
         raise UserError(f"{root}: {', '.join(tops)} are names of the same split; keep one of them")
     for top, split in tops.items() or [("", None)]:
+        found = False
         for folder, names in _folders(root / top, report):
             below = folder.relative_to(root / top).as_posix()
             class_name = below if class_folders and below != "." else None
             for stem, suffixes in sorted(_by_stem(names).items()):
+                found = True
                 example = _read_one(root, folder, stem, suffixes, expected, report)
                 if example is not None:
                     name, picture, captions, attributes = example
                     yield Example(name, picture, captions, split, class_name, attributes=attributes)
+        if top and not found:
+            raise UserError(f"{root / top}: no pictures; fill the folder, or remove it")
 
 
 def _folders(top: Path, report: Report) -> Iterator[tuple[Path, list[str]]]:
@@ -84,14 +88,16 @@ def _by_stem(names):
     found = {}
     for name in names:
         stem, suffix = os.path.splitext(name)
-        if suffix.lower() in PICTURES or suffix == ".txt" and stem.lower() not in _NOT_CAPTIONS:
+        text = suffix.lower() == ".txt" and stem.lower() not in _NOT_CAPTIONS
+        if text or suffix.lower() in PICTURES:
             found.setdefault(stem, []).append(suffix)
     return found
 
 
 def _read_one(root, folder, stem, suffixes, expected, report):
-    pictures = sorted(suffix for suffix in suffixes if suffix != ".txt")
-    text = folder / f"{stem}.txt"
+    pictures = sorted(suffix for suffix in suffixes if suffix.lower() != ".txt")
+    ending = next((suffix for suffix in suffixes if suffix.lower() == ".txt"), ".txt")
+    text = folder / f"{stem}{ending}"
     if not pictures:
         report.add("missing pictures", text, f"no picture of this name ({', '.join(PICTURES)})")
         return None
@@ -100,7 +106,7 @@ def _read_one(root, folder, stem, suffixes, expected, report):
         report.add("pictures of the same name", folder / stem, f"{names} have one caption file")
         return None
     picture = report.file(folder, stem + pictures[0])
-    if picture is None or not _within(root, folder, stem, report):
+    if picture is None or not _within(folder, (text.name, f"{stem}.json"), report):
         return None
     captions = read_captions(text, expected, report)
     if not captions:
@@ -110,5 +116,5 @@ def _read_one(root, folder, stem, suffixes, expected, report):
     return name, picture, captions, attributes
 
 
-def _within(root, folder, stem, report):
-    return all(report.holds(folder, stem + suffix) for suffix in (".txt", ".json"))
+def _within(folder, names, report):
+    return all(report.holds(folder, name) for name in names)

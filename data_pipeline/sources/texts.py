@@ -1,5 +1,6 @@
 """Reads the text files that lie beside pictures: captions, one per line, and attributes."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def caption_lines(
         The good captions; None if the file cannot be read.
     """
     try:
-        data = path.read_bytes() if data is None else data
+        data = _content(path) if data is None else data
         text = data.decode("utf-8-sig")
     except FileNotFoundError:
         report.add("missing caption files", path, "no such file")
@@ -69,7 +70,7 @@ def read_captions(
 def read_attributes(path: Path, report: Report, data: bytes | None = None) -> str:
     """Reads the JSON text in `path`; returns an empty string if there is no such file."""
     try:
-        text = (path.read_bytes() if data is None else data).decode("utf-8")
+        text = (_content(path) if data is None else data).decode("utf-8")
         json.loads(text)
     except FileNotFoundError:
         return ""
@@ -77,3 +78,9 @@ def read_attributes(path: Path, report: Report, data: bytes | None = None) -> st
         report.add("attribute files that are not JSON", path, str(error))
         return ""
     return text.strip()
+
+
+def _content(path):
+    if path.exists() and not path.is_file():  # A pipe would be waited for without end.
+        raise OSError(errno.EINVAL, "not a file")
+    return path.read_bytes()

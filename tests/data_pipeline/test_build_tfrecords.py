@@ -62,7 +62,7 @@ def test_own_pictures_are_built_without_the_bad_ones(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     assert "built: 4 train, 1 test pictures of 19 px, 4 words" in result.stdout
-    assert "warning: left out 1 bad pictures and captions\nempty captions (1):" in result.stderr
+    assert "warning: bad pictures and captions left out: 1\nempty captions (1):" in result.stderr
     assert "1 of 5 pictures are held out" in result.stderr
     assert len(Split(tmp_path / "built", "train")) == 4
 

@@ -241,7 +241,7 @@ def test_bad_ones_are_left_out_and_counted(mini_cub, tmp_path, workers):
         "caption files with the wrong number of captions": 1,
         "unreadable pictures": 1,
     }
-    assert warnings[0].startswith("left out 5 bad pictures and captions\n")
+    assert warnings[0].startswith("bad pictures and captions left out: 5\n")
     # Two pictures of the train split are left to convert, one is bad: its shard is not there.
     assert info.splits == {
         "train": {"images": 1, "classes": 1, "shards": 1},

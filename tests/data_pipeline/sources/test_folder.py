@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from data_pipeline.sources import folder
@@ -39,6 +41,28 @@ def test_split_folders_are_splits(tmp_path):
     ]
     (tmp_path / "dev").mkdir()
     with pytest.raises(UserError, match="dev, test, train, val are names of the same split"):
+        read(folder.read(tmp_path))
+
+
+def test_endings_may_be_in_capitals(tmp_path):
+    picture = draw(tmp_path / "a.JPG")
+    (tmp_path / "a.TXT").write_text("from another system\n")
+    ((example,), report) = read(folder.read(tmp_path))
+    assert example.captions == ("from another system",)
+    assert not report, picture
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    draw(tmp_path / "a.jpg")
+    os.mkfifo(tmp_path / "a.txt")
+    told, examples = problems(folder.read(tmp_path))
+    assert "a.txt: not a file" in told and not examples
+
+
+def test_an_empty_split_folder_is_refused(tmp_path):
+    add(tmp_path / "train" / "a.jpg")
+    (tmp_path / "test").mkdir()
+    with pytest.raises(UserError, match="test: no pictures; fill the folder, or remove it"):
         read(folder.read(tmp_path))
 
 
