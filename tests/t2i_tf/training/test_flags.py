@@ -90,7 +90,7 @@ def test_an_unknown_preset_is_told_with_those_that_there_are(name, tmp_path, mon
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("foo", "--config=foo is neither a file nor a preset: the presets are coco_attngan2, "),
+        ("foo", "--config=foo is neither a file nor a preset: the presets are birds256, "),
         ("cub_attngan2:huge", "a preset's size is full or tiny, got 'huge'"),
     ],
 )
