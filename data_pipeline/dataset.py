@@ -147,7 +147,9 @@ class Split:
         """Turns a dataset of (row, anything) into one of (record, anything)."""
 
         def read(rows, rest):
-            records = tf.numpy_function(self._records.take, [rows], tf.string)
+            # Stateful functions would cost determinism all parallelism and prefetching.
+            take = self._records.take
+            records = tf.numpy_function(take, [rows], tf.string, stateful=False)
             return tf.ensure_shape(records, [None]), rest
 
         return places.batch(_READ_TOGETHER).map(read, num_parallel_calls=tf.data.AUTOTUNE).unbatch()

@@ -160,6 +160,16 @@ def test_a_crop_shows_as_much_of_the_picture_at_every_size(tmp_path):
     assert np.ptp(batch["images"][1][0, :, :, 0]) == pytest.approx(2 * 64 / 76, abs=0.08)
 
 
+def test_no_function_of_the_stream_is_stateful(data_dir):
+    """TensorFlow's determinism would run stateful ones, and all before them, one by one."""
+    split = Split(data_dir, "train")
+    stream = split.train_batches(batch_size=4, image_sizes=(16, 32), max_words=8, seed=3)
+    functions = tf.compat.v1.GraphDef.FromString(stream._as_serialized_graph().numpy()).library
+    operations = {node.op for function in functions.function for node in function.node_def}
+    assert "PyFuncStateless" in operations and "PyFunc" not in operations
+    assert "EagerPyFunc" not in operations
+
+
 def test_an_unknown_split_is_refused(data_dir):
     with pytest.raises(UserError, match="no split 'test'"):
         Split(data_dir, "test")
