@@ -138,6 +138,10 @@ class Split:
             .prefetch(tf.data.AUTOTUNE)
         )
 
+    def example(self, row: int) -> dict:
+        """One parsed record as a dict of NumPy values."""
+        return {name: value.numpy() for name, value in parse(self._records[row]).items()}
+
     def examples(self) -> Iterator[dict]:
         """The parsed records as dicts of NumPy arrays, in order."""
         rows = tf.data.Dataset.range(len(self)).map(lambda row: (row, row))

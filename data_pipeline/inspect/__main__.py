@@ -7,13 +7,12 @@ that are there twice, exactly or nearly, also across splits. --verify reads ever
 compares its checksum.
 """
 
-import itertools
 from pathlib import Path
 
 from absl import flags
 
 from data_pipeline.dataset import Split
-from data_pipeline.inspect.page import page, shown_pairs
+from data_pipeline.inspect.page import page, repeating, shown_repeats
 from data_pipeline.inspect.survey import survey, verify
 from data_pipeline.support.errors import UserError, run
 from data_pipeline.support.files import write_text
@@ -42,11 +41,12 @@ def _main(arguments: list[str]) -> None:
     splits = {name: Split(options.data_dir, name) for name in info.splits}
     with Progress(total, "pictures") as progress:
         surveys = [survey(split, name, progress.update) for name, split in splits.items()]
-    thumbnails = {}
-    for name, row in shown_pairs(surveys):
-        record = next(itertools.islice(splits[name].examples(), row, None))
-        thumbnails[name, row] = record["image"]
-    write_text(output, page(info, surveys, options.verify, thumbnails))
+    repeats = repeating(surveys)
+    thumbnails = {
+        (name, row): splits[name].example(row)["image"]
+        for name, row in shown_repeats(surveys, repeats)
+    }
+    write_text(output, page(info, surveys, options.verify, repeats, thumbnails))
     print(f"{output}: {', '.join(f'{own.pictures:,} {own.name}' for own in surveys)} pictures")
 
 

@@ -14,6 +14,8 @@ from data_pipeline.tfrecord import DatasetInfo
 _THUMBNAIL = 160
 _BARS, _WORDS, _PAIRS = 40, 60, 12
 
+Repeats = tuple[list[list[int]], list[tuple[int, int, int]]]
+
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -45,7 +47,11 @@ img {{ max-width: 100%; height: auto; }}
 
 
 def page(
-    info: DatasetInfo, surveys: Sequence[SplitSurvey], verified: bool, thumbnails: Mapping
+    info: DatasetInfo,
+    surveys: Sequence[SplitSurvey],
+    verified: bool,
+    repeats: Repeats,
+    thumbnails: Mapping[tuple[str, int], bytes],
 ) -> str:
     """Writes the page.
 
@@ -53,6 +59,7 @@ def page(
         info: The data set's description.
         surveys: One for each split.
         verified: Whether every checksum was compared.
+        repeats: See `repeating`.
         thumbnails: From (split, row) to the JPEG bytes of the pictures that repeat.
     """
     state = "every checksum compared" if verified else "checksums not compared (--verify does)"
@@ -66,11 +73,11 @@ def page(
         heads="".join(f'<th class="n">{html.escape(own.name)}</th>' for own in surveys),
         rows="".join(_row(name, surveys, value) for name, value in _ROWS.items()),
         splits="".join(map(_split, surveys)),
-        repeats=_repeats(surveys, thumbnails),
+        repeats=_repeats(surveys, repeats, thumbnails),
     )
 
 
-def repeating(surveys: Sequence[SplitSurvey]) -> tuple[list[list[int]], list[tuple[int, int, int]]]:
+def repeating(surveys: Sequence[SplitSurvey]) -> Repeats:
     """Groups of equal pictures and pairs of similar ones, over all splits.
 
     Pictures are numbered through the splits in order; pairs within a group are left out.
@@ -163,8 +170,8 @@ def _bars(counts):
     return f"<div class='bars'>{''.join(cells)}</div>"
 
 
-def _repeats(surveys, thumbnails):
-    groups, pairs = repeating(surveys)
+def _repeats(surveys, repeats, thumbnails):
+    groups, pairs = repeats
     across = sum(len({located(surveys, n)[0].name for n in group}) > 1 for group in groups)
     near_across = sum(
         located(surveys, one)[0] is not located(surveys, other)[0] for one, other, _ in pairs
@@ -174,17 +181,19 @@ def _repeats(surveys, thumbnails):
         f"splits), and {len(pairs):,} pairs are nearly alike ({near_across:,} across splits): they "
         f"differ in at most {duplicates.NEAR} of 256 bits of a difference hash.</p>"
     )
-    shown = [(group[0], group[1], 0) for group in groups] + pairs
-    figures = "".join(_pair(surveys, pair, thumbnails) for pair in shown[:_PAIRS])
+    figures = "".join(_pair(surveys, pair, thumbnails) for pair in _shown(repeats))
     return f"{text}<div class='sheet'>{figures}</div>"
 
 
-def shown_pairs(surveys: Sequence[SplitSurvey]) -> list[tuple[str, int]]:
+def shown_repeats(surveys: Sequence[SplitSurvey], repeats: Repeats) -> list[tuple[str, int]]:
     """(split, row) of the pictures that the page shows as repeating."""
-    groups, pairs = repeating(surveys)
-    shown = [(group[0], group[1], 0) for group in groups] + pairs
-    numbers = [number for pair in shown[:_PAIRS] for number in pair[:2]]
+    numbers = [number for pair in _shown(repeats) for number in pair[:2]]
     return [(own.name, row) for own, row in (located(surveys, number) for number in numbers)]
+
+
+def _shown(repeats):
+    groups, pairs = repeats
+    return ([(group[0], group[1], 0) for group in groups] + pairs)[:_PAIRS]
 
 
 def _pair(surveys, pair, thumbnails):

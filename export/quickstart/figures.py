@@ -18,10 +18,11 @@ from t2i_tf.metrics.birds import (
     seed_std,
 )
 from t2i_tf.metrics.r_precision import wrong_captions
+from t2i_tf.metrics.streams import REPEATED_CAPTIONS as SEED_CAPTIONS
+from t2i_tf.metrics.streams import REPEATS as SEEDS
 from t2i_tf.models.model_directory import NETWORKS, ModelDirectory
 from t2i_tf.networks import build
 
-SEED_CAPTIONS, SEEDS = 40, 8
 MATCH_FIGURES = (
     "r_precision",
     "r_precision_permuted",
@@ -80,7 +81,7 @@ def measure(
     permuted = own.permuted_details(unseen.pictures)
     species = len(np.unique(unseen.class_ids))
     untrained = generated(untrained) | _untrained_recall(encoders[0], unseen)
-    noise = figures(unseen.colour_noise())
+    noise = figures(unseen.colour_noise)
     by_chance = {
         "r_precision": 1.0 / (1.0 + wrong),
         "r_precision_permuted": permuted["chance"],

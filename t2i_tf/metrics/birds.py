@@ -76,6 +76,7 @@ class UnseenBirds:
         rows = (np.flatnonzero(ids == own)[:limit] for own in np.unique(ids))
         return [self.pictures[group] for group in rows if len(group) > 1]
 
+    @functools.cached_property
     def colour_noise(self) -> np.ndarray:
         """A picture without a bird for each caption, see `colour_noise`."""
         return colour_noise(self.colours, self.pictures.shape[1])

@@ -105,14 +105,14 @@ class Reader:
 
     Attributes:
         names: The attributes.
-        about: Size and pictures of its training, for reports.
+        size: S.
         model: The `keras.Model`: uint8 pictures `[B, S, S, 3]` to logits of all values of all
             attributes, side by side.
     """
 
     def __init__(self, names: Sequence[str], image_size: int):
         self.names = tuple(names)
-        self.about = {"size": image_size}
+        self.size = image_size
         ends = np.cumsum([len(ATTRIBUTES[name]) for name in names])
         self._starts = dict(zip(self.names, [0, *ends[:-1]], strict=True))
         self.model = self._build(image_size, int(ends[-1]))
@@ -183,7 +183,7 @@ class Reader:
 
         Pictures of another size than the classifier's are resized.
         """
-        size = self.model.input_shape[1]
+        size = self.size
         logits = []
         for start in range(0, len(pictures), BATCH_SIZE):
             batch = tf.convert_to_tensor(pictures[start : start + BATCH_SIZE])

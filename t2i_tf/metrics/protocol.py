@@ -126,7 +126,7 @@ class RealSet:
         self.split = Split(data_dir, "test")
         dataset = self.split.info.dataset
         self.name = f"{dataset}-test"
-        first = next(iter(self.split.examples()))["attributes"]
+        first = self.split.example(0)["attributes"]
         self.of_birds = bool(first) and set(PARTS) <= set(json.loads(first))
         self.sha256 = file_sha256(*shard_paths(data_dir, dataset, "test"))
 
@@ -248,7 +248,7 @@ def _network(scores, known, birds, batch_size):
         figures["fid"] = fid(scores.statistics, known)
         if birds:
             noise = Scores(extractor, len(birds), statistics=True)
-            pictures = birds.colour_noise()
+            pictures = birds.colour_noise
             starts = range(0, len(birds), batch_size)
             batches = (pictures[start : start + batch_size] for start in starts)
             measure(batches, len(birds), [noise], f"colour noise ({extractor.scale})")
@@ -261,11 +261,11 @@ def _faithfulness(readings, reader, pictures, birds):
     plan = pictures.plan
     told_by_plan = [told(text) for text in plan.texts]
     own = faithfulness(readings.read, labels(plan.attributes), told_by_plan)
-    noise = faithfulness(reader(birds.colour_noise()), birds.attributes, birds.told)
+    noise = faithfulness(reader(birds.colour_noise), birds.attributes, birds.told)
     real = faithfulness(reader(birds.pictures), birds.attributes, birds.told)
     apart = {"pictures": seed_std(pictures.repeated), "real": seed_std(birds.of_species(REPEATS))}
     return {
-        "reader": reader.about,
+        "reader": {"size": reader.size},
         "figures": {
             name: {"pictures": value, "colour_noise": noise.get(name), "real": real.get(name)}
             for name, value in own.items()
