@@ -19,3 +19,12 @@ def run(module, *arguments):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
+
+
+def refused(module, *arguments):
+    """Runs a command that must refuse what it is given; returns its last line on stderr."""
+    done = subprocess.run(
+        command(module, *arguments), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr[-3000:]
+    return done.stderr.splitlines()[-1]

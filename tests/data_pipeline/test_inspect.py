@@ -1,13 +1,12 @@
 import io
 import re
-import subprocess
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from data_pipeline.inspect import duplicates
-from tests.commands import ROOT, command, run
+from tests.commands import refused, run
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +46,28 @@ def test_a_flipped_bit_is_found(birds, tmp_path, place):
     shard.write_bytes(damaged)
     try:
         arguments = [f"--data_dir={birds}", f"--output={tmp_path}/a.html", "--verify"]
-        done = subprocess.run(
-            command("data_pipeline.inspect", *arguments),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        line = refused("data_pipeline.inspect", *arguments)
     finally:
         shard.write_bytes(whole)
-    assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert re.search(rf"error: \S*{shard.name} is damaged", done.stderr.splitlines()[-1])
+    assert re.search(rf"error: \S*{shard.name} is damaged", line)
     assert not list(tmp_path.iterdir())
+
+
+def test_repeated_pictures_are_shown(tmp_path, rng):
+    for name in ("train/a", "train/b", "test/c"):
+        path = tmp_path / "pictures" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        levels = rng.integers(0, 256, (8, 8, 3), np.uint8)
+        if name != "test/c":
+            copied = Image.fromarray(levels).resize((64, 64))
+        copied.save(path)
+        path.with_suffix(".txt").write_text("a picture\n")
+    folders = [f"--input_dir={tmp_path}/pictures", f"--output_dir={tmp_path}/data"]
+    run("data_pipeline.build_tfrecords", "--source=folder", *folders, "--image_size=32")
+    run("data_pipeline.inspect", f"--data_dir={tmp_path}/data", f"--output={tmp_path}/a.html")
+    text = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert "1 pictures are there more than once (1 of them in two splits)" in text
+    assert re.search(r"<figcaption>equal<br>train: \S*b<br>test: \S*c</figcaption>", text)
 
 
 def test_copies_are_found_and_others_are_not(rng):

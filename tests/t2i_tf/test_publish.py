@@ -1,7 +1,5 @@
-import subprocess
-
 from t2i_tf.models import model_directory
-from tests.commands import ROOT, command, run
+from tests.commands import refused, run
 
 
 def test_a_published_model_is_whole_and_half_as_large(model_dir, tmp_path):
@@ -13,7 +11,5 @@ def test_a_published_model_is_whole_and_half_as_large(model_dir, tmp_path):
 
 
 def test_a_folder_in_the_way_is_refused(model_dir, tmp_path):
-    arguments = command("t2i_tf.publish", f"--model_dir={model_dir}", f"--output_dir={tmp_path}")
-    done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "exists: remove it, or name another directory" in done.stderr.splitlines()[-1]
+    line = refused("t2i_tf.publish", f"--model_dir={model_dir}", f"--output_dir={tmp_path}")
+    assert "exists: remove it, or name another directory" in line
