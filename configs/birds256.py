@@ -5,6 +5,8 @@
 
 from configs import tiny, tiny_damsm
 
+SCENERY = (("left", "right"), ("branch", "ground", "rock", "stump"), ("pale", "dark"))
+
 
 def get_config(part="gan"):
     if part not in ("gan", "damsm"):
@@ -13,6 +15,7 @@ def get_config(part="gan"):
     config.name = "birds256" if part == "gan" else "birds256_damsm"
     config.data.max_words = 28
     config.data.crop_jitter = 1.0
+    config.data.exchange_words = (*config.data.exchange_words, *SCENERY)
     config.image_encoder.filters = 32
     if part == "damsm":
         config.train.update(steps=5000, decay_steps=150)

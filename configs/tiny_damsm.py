@@ -14,7 +14,7 @@ def get_config():
         max_words=18,
         flip=False,
         crop_jitter=0.3,
-        exchange_words=COLOURS,
+        exchange_words=(COLOURS,),
     )
     config.text_encoder = dict(cell="lstm", embedding_dim=64, units=128, dropout=0.1)
     config.image_encoder = dict(kind="small", input_size=64, filters=24)

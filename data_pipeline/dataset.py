@@ -64,7 +64,7 @@ class Split:
         share: tuple[int, int, int] = (0, 1, 1),
         flip: bool = True,
         crop_jitter: float = 1.0,
-        exchange_words: Sequence[str] = (),
+        exchange_words: Sequence[Sequence[str]] = (),
     ) -> tf.data.Dataset:
         """The endless stream of training batches, from example number `start` on.
 
@@ -79,14 +79,15 @@ class Split:
             flip: Whether images are mirrored at random.
             crop_jitter: How far the random crop may be from the centre: 1 allows any place in the
                 picture, 0 only the centre. Pictures are first rescaled to `size_to_crop`.
-            exchange_words: Words (colours, say) that `wrong_tokens` exchanges within a caption.
+            exchange_words: Groups of words of which any two differ in meaning (the colours, say;
+                left and right).
 
         Returns:
             A dataset of dicts: `images`, a tuple of float32 `[B, s, s, 3]` in [-1, 1];
             `tokens`, int32 `[B, T]`, 0 after the last word; `class_id`, int32 `[B]`; `index`,
             int64 `[B]`; with `exchange_words` also `wrong_tokens`, int32 `[B, T]`, the caption
-            with those words rotated among their places (equal to `tokens` where that changes
-            nothing).
+            with the words of one of its groups exchanged: rotated among their places, or a single
+            word replaced by another of its group (equal to `tokens` where that changes nothing).
 
         Raises:
             UserError: The data set stores smaller images than asked for.
@@ -179,12 +180,15 @@ class _Loader:
         self.seed = seed
         self.flip = flip
         self.crop_jitter = crop_jitter
-        known = [split.vocabulary.index[w] for w in exchange_words if w in split.vocabulary.index]
-        self.exchangeable = None
+        self.group_of = None
         if exchange_words:
-            table = np.zeros(len(split.vocabulary), bool)
-            table[known] = True
-            self.exchangeable = tf.constant(table)
+            index = split.vocabulary.index
+            groups = [[index[word] for word in group if word in index] for group in exchange_words]
+            group_of = np.zeros(len(split.vocabulary), np.int32)
+            for number, group in enumerate(groups, 1):
+                group_of[group] = number
+            self.group_of = tf.constant(group_of)
+            self.groups = tf.ragged.constant([[], *groups], tf.int32)
 
     def random(self, record, index):
         """A random crop, flip, caption and choice of words, all decided by (seed, index)."""
@@ -200,7 +204,7 @@ class _Loader:
         )
         tokens = self._words(parsed, caption, seeds[3])
         example = self._example(parsed, image, tokens, index)
-        if self.exchangeable is not None:
+        if self.group_of is not None:
             example["wrong_tokens"] = self._exchange(tokens, seeds[4])
         return example
 
@@ -246,12 +250,20 @@ class _Loader:
         return tf.ensure_shape(tokens, [self.max_words])
 
     def _exchange(self, tokens, seed):
-        """Rotates the exchangeable words among their places by a random number of places."""
-        places = tf.where(tf.gather(self.exchangeable, tokens))
+        """Exchanges the words of one group, the group of a word of the caption chosen at random."""
+        groups = tf.gather(self.group_of, tokens)
+        seeds = tf.random.split(seed)
+        chance = tf.random.stateless_uniform(tf.shape(tokens), seeds[0])
+        group = groups[tf.argmax(tf.where(groups > 0, chance, -1.0))]
+        places = tf.where((groups == group) & (groups > 0))
         words = tf.gather_nd(tokens, places)
-        count = tf.maximum(tf.size(words), 2)
-        shift = tf.random.stateless_uniform([], seed, 1, count, tf.int32)
-        return tf.tensor_scatter_nd_update(tokens, places, tf.roll(words, shift, 0))
+        others = tf.boolean_mask(self.groups[group], self.groups[group] != words[:1])
+        single = tf.size(words) == 1
+        choices = tf.maximum(tf.where(single, tf.size(others), tf.size(words) - 1), 1)
+        choice = tf.random.stateless_uniform([], seeds[1], 0, choices, tf.int32)
+        replaced = tf.concat([others, words], 0)[choice : choice + 1]
+        wrong = tf.where(single, replaced, tf.roll(words, 1 + choice, 0))
+        return tf.tensor_scatter_nd_update(tokens, places, wrong)
 
 
 def decode(jpeg: tf.Tensor, fraction: int = 1) -> tf.Tensor:
