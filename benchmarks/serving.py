@@ -43,7 +43,7 @@ def main(_: list[str]) -> None:
     clients = options.clients
     with tempfile.TemporaryDirectory() as folder:
         base_path = Path(folder) / "birds"
-        saved_model.export("bundled", base_path, precision=options.precision)
+        saved_model.export("bundled:64", base_path, precision=options.precision)
         expected = load.Expected(base_path / "1")
         result = {"clients": clients, **endure(base_path, expected, clients, options.seconds)}
         for protocol in ("rest", "grpc"):

@@ -24,7 +24,7 @@ def define_flags() -> None:
     flags.DEFINE_string("workdir", None, "Run of t2i_tf.train.", required=True)
     flags.DEFINE_string("trained", None, "SavedModel of that run.", required=True)
     flags.DEFINE_string("bundled", None, "SavedModel of the bundled model.", required=True)
-    flags.DEFINE_string("bundled_model", "bundled", "Model directory behind --bundled.")
+    flags.DEFINE_string("bundled_model", "bundled:64", "Model directory behind --bundled.")
     flags.DEFINE_string("output_dir", None, "Folder for the page.", required=True)
     flags.DEFINE_integer("num_captions", 400, "Unseen captions to draw.", lower_bound=2)
     flags.DEFINE_float(

@@ -38,7 +38,7 @@ class Inputs:
     workdir: str | Path
     trained: str | Path
     bundled: str | Path
-    bundled_model: str | Path = "bundled"
+    bundled_model: str | Path = "bundled:64"
     num_captions: int = 400
 
 

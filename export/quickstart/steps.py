@@ -100,7 +100,7 @@ def steps(short: bool) -> list[Step]:
             "saved_model_bundled",
             "exporting the bundled model",
             0.3,
-            _export("--output_dir={out}/saved_model_bundled"),
+            _export("--model_dir=bundled:64", "--output_dir={out}/saved_model_bundled"),
             "saved_model_bundled/1/saved_model.pb",
         ),
         Step(

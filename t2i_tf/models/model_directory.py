@@ -30,7 +30,9 @@ from t2i_tf.networks.image_encoder import ImageEncoder
 from t2i_tf.networks.layers import Blocks
 from t2i_tf.networks.text_encoder import TextEncoder
 
-PRESETS = {"bundled": Path(__file__).parents[1] / "bundled"}  # models that come with the package
+_BUNDLED = Path(__file__).parents[1] / "bundled"
+# Models that come with the package, the default first.
+PRESETS = {"bundled": _BUNDLED / "birds64", "bundled:64": _BUNDLED / "birds64"}
 CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.txt", "README.md"
 NETWORKS = ("text_encoder", "image_encoder", "generator")
 VOCABULARY_HASH = "vocabulary_sha256"

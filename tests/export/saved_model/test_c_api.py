@@ -36,7 +36,7 @@ print(*imported.intersection(others))
 def moved(tmp_path_factory):
     """An export of the bundled model in another folder than the one that it was written to."""
     folder = tmp_path_factory.mktemp("moved")
-    version = saved_model.export("bundled", folder / "written")
+    version = saved_model.export("bundled:64", folder / "written")
     return shutil.move(version, folder / "7")
 
 

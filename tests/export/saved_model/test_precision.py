@@ -23,7 +23,7 @@ def versions(tmp_path_factory):
     """The bundled model in both precisions, by precision."""
     folder = tmp_path_factory.mktemp("precision")
     return {
-        precision: saved_model.export("bundled", folder / precision, precision=precision)
+        precision: saved_model.export("bundled:64", folder / precision, precision=precision)
         for precision in saved_model.PRECISIONS
     }
 

@@ -62,7 +62,7 @@ def test_generate_equals_the_python_path(signatures, drawn):
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory):
     """`generate` of the bundled model, whose pictures show birds."""
-    path = saved_model.export("bundled", tmp_path_factory.mktemp("served"))
+    path = saved_model.export("bundled:64", tmp_path_factory.mktemp("served"))
     return tf.saved_model.load(str(path)).signatures["generate"]
 
 
@@ -80,7 +80,7 @@ def test_picture_does_not_depend_on_the_batch(bundled, size, position, other):
 
 
 def test_bundled_model_draws_as_the_python_path(bundled):
-    model = model_directory.load("bundled")
+    model = model_directory.load("bundled:64")
     tokens = captions.encode(["a blue bird", "a red bird"], model.vocabulary, 18).tokens
     seeds = tf.constant([1, 2], tf.int64)
     drawn = TokensToImage(model.text_encoder, model.generator)(tf.constant(tokens), seeds)

@@ -13,7 +13,7 @@ from t2i_tf.models import model_directory
 
 @pytest.mark.parametrize("variant", tflite.VARIANTS)
 def test_files_travel_along(variant, phone):
-    bundled = model_directory.find("bundled")
+    bundled = model_directory.find("bundled:64")
     with zipfile.ZipFile(phone[variant].path) as archive:
         assert archive.namelist() == ["vocabulary.txt", "config.json", "README.md"]
         for entry in archive.infolist():
