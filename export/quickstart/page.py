@@ -19,9 +19,9 @@ ROWS = {
 _PAGE = """# Birds from captions
 
 The model **trained here**: config `{config}`, {steps:,} steps of {batch_size} pictures{minutes}.
-The **bundled** model, which comes with the package: config `{bundled_config}`, {bundled_steps:,}
-steps of {bundled_batch_size} pictures. Both were exported as SavedModels, loaded in a fresh process
-and given {captions} captions of {species} species that are not in the training data.
+The **bundled** model of this size, `bundled:64`: config `{bundled_config}`, {bundled_steps:,} steps
+of {bundled_batch_size} pictures. Both were exported as SavedModels, loaded in a fresh process and
+given {captions} captions of {species} species that are not in the training data.
 
 ## Figures
 

@@ -4,11 +4,10 @@ import functools
 from collections.abc import Sequence
 
 import keras
-import numpy as np
 
 from export.saved_model.drawing_blocks import DrawingBlocks, DrawingResidualBlock, Gated, Wide
 from t2i_tf.networks import build
-from t2i_tf.networks.batch_norm import BatchNorm
+from t2i_tf.networks.batch_norm import fold
 from t2i_tf.networks.generator import Generator
 from t2i_tf.networks.layers import InvertedResidualBlock
 from t2i_tf.networks.stages import (
@@ -104,13 +103,13 @@ def _take_refinement(own, trained):
 
 @_take.register
 def _(own: Gated, trained: keras.layers.Layer) -> None:  # an up-block
-    own.take(*_folded(trained.kernel, trained.norm))
+    own.take(*fold(trained.kernel, trained.norm))
 
 
 @_take.register
 def _(own: DrawingResidualBlock, trained: keras.layers.Layer) -> None:
-    own.gated.take(*_folded(trained.conv_1.kernel, trained.norm_1))
-    kernel, bias = _folded(trained.conv_2.kernel, trained.norm_2)
+    own.gated.take(*fold(trained.conv_1.kernel, trained.norm_1))
+    kernel, bias = fold(trained.conv_2.kernel, trained.norm_2)
     own.conv.set_weights([kernel])
     own.norm.set_weights([bias])
 
@@ -123,15 +122,6 @@ def _(own: InvertedResidualBlock, trained: InvertedResidualBlock) -> None:
 
 def _take_pair(own, trained, layer, norm):
     """Folds a norm into the layer before it: the pair becomes a layer and a bias."""
-    kernel, bias = _folded(getattr(trained, layer).kernel, getattr(trained, norm))
+    kernel, bias = fold(getattr(trained, layer).kernel, getattr(trained, norm))
     getattr(own, layer).set_weights([kernel])
     getattr(own, norm).set_weights([bias])
-
-
-def _folded(kernel: keras.Variable, norm: BatchNorm) -> tuple[np.ndarray, np.ndarray]:
-    """Folds a norm into the kernel before it; returns the kernel and the bias instead."""
-    weights = (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
-    gamma, beta, mean, variance = (weight.numpy() for weight in weights)
-    scale = gamma / np.sqrt(variance + norm.epsilon)
-    depthwise = kernel.shape[-1] != len(scale)
-    return kernel.numpy() * (scale[:, None] if depthwise else scale), beta - mean * scale

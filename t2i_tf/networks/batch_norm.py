@@ -5,6 +5,7 @@ takes five all-reduces per call.
 """
 
 import keras
+import numpy as np
 from keras import KerasTensor as Tensor
 from keras import ops
 
@@ -41,6 +42,18 @@ class BatchNorm(keras.layers.BatchNormalization):
             return super().call(x, training=training)
         parts = (super(BatchNorm, self).call(p, training=training) for p in ops.split(x, groups))
         return ops.concatenate(list(parts))
+
+
+def fold(
+    kernel: keras.Variable, norm: keras.layers.BatchNormalization
+) -> tuple[np.ndarray, np.ndarray]:
+    """The kernel and bias that do what a convolution without bias and its frozen norm do."""
+    mean, variance = norm.moving_mean.numpy(), norm.moving_variance.numpy()
+    gamma = norm.gamma.numpy() if norm.scale else np.ones_like(mean)
+    scale = gamma / np.sqrt(variance + norm.epsilon)
+    depthwise = kernel.shape[-1] != len(scale)
+    by_channel = scale[:, None] if depthwise else scale
+    return kernel.numpy() * by_channel, norm.beta.numpy() - mean * scale
 
 
 def _is_fast(x):

@@ -7,7 +7,7 @@ import numpy as np
 from keras import KerasTensor as Tensor
 from keras import ops
 
-from t2i_tf.networks.batch_norm import BatchNorm
+from t2i_tf.networks.batch_norm import BatchNorm, fold
 
 KINDS = ("inception_v3", "small")
 INCEPTION_SIZE = 299
@@ -81,6 +81,23 @@ class ImageEncoder(keras.Model):
         images = resize_bilinear(images, self.input_size, self.align_corners)
         features, pooled = self.trunk(images, training=training and self.trunk.trainable)
         return self.regions(features), self.code(pooled)
+
+    def folded(self) -> "ImageEncoder":
+        """A frozen encoder of the same codes, up to rounding, without the trunk's BatchNorms."""
+        network = ImageEncoder(
+            _without_norms(self.trunk),
+            self.code.units,
+            self.input_size,
+            trainable_trunk=False,
+            align_corners=self.align_corners,
+            name=self.name,
+            dtype=self.dtype_policy,
+        )
+        network(keras.Input((self.input_size, self.input_size, 3)))
+        for own, layer in ((network.regions, self.regions), (network.code, self.code)):
+            own.set_weights(layer.get_weights())
+        network.trainable = False
+        return network
 
     def get_config(self):
         return {
@@ -191,6 +208,35 @@ def _torchvision_names(network):
         created.sort(key=lambda name: (len(name), name))  # conv2d, conv2d_9, conv2d_10
         names |= {old: f"{new}{suffix}" for old, new in zip(created, modules, strict=True)}
     return names
+
+
+def _without_norms(trunk):
+    """A copy of a trunk with each BatchNorm folded into the convolution before it."""
+    norms = {
+        id(layer.input): layer
+        for layer in trunk.layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+    }
+
+    def without_norm(layer):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            return keras.layers.Identity(name=layer.name, dtype=layer.dtype_policy)
+        config = layer.get_config()
+        if id(layer.output) in norms:
+            config["use_bias"] = True
+        return layer.__class__.from_config(config)
+
+    copy = keras.models.clone_model(
+        trunk,
+        clone_function=without_norm,
+        call_function=lambda layer, *inputs, **_: layer(*inputs),
+    )
+    for layer in trunk.layers:
+        if norm := norms.get(id(layer.output)):
+            copy.get_layer(layer.name).set_weights(fold(layer.kernel, norm))
+        elif layer.weights and layer not in norms.values():
+            copy.get_layer(layer.name).set_weights(layer.get_weights())
+    return copy
 
 
 def small_trunk(input_size: int, filters: int) -> keras.Model:

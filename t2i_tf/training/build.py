@@ -49,7 +49,8 @@ def build_attngan(
 
     Args:
         config: The run's config.
-        encoders: (text encoder, image encoder), built, with their weights.
+        encoders: (text encoder, image encoder), built, with their weights. The model trains with a
+            copy of the image encoder, see `ImageEncoder.folded`.
         blocks: Makes the networks' parts; by default in the form for training.
 
     Raises:
@@ -65,8 +66,10 @@ def build_attngan(
         raise UserError(f"the config does not fit: {str(error).splitlines()[0]}") from error
     averaged.set_weights(generator.get_weights())
     _synchronize(train, [generator, *discriminators])
+    text_encoder, image_encoder = encoders
     model = AttnGAN(
-        *encoders,
+        text_encoder,
+        image_encoder.folded(),
         generator,
         averaged,
         discriminators,

@@ -10,12 +10,14 @@ class StopOnSignal(StepCallback):
     """Ends the interval with the running step at SIGTERM or Ctrl-C.
 
     The interval then ends as every other does, so the step is saved. If several workers train, all
-    of them stop at the same step, whichever got the signal. A second signal acts at once.
+    of them stop at the same step, at most `ASK_EVERY` steps later, whichever got the signal. A
+    second signal acts at once.
 
     Args:
         start: Steps that the run had done before.
-        on_any_worker: Called after each step with whether this worker got a signal; returns
-            whether any did.
+        on_any_worker: Called with whether this worker got a signal; returns whether any did. With
+            several workers it is called once in `ASK_EVERY` steps, because asking takes a message
+            to each of them.
         alone: Whether this is the only worker. It need not ask others, so it also skips watchers
             that are about to look.
 
@@ -23,6 +25,7 @@ class StopOnSignal(StepCallback):
         received: The signal that stopped the run, or None.
     """
 
+    ASK_EVERY = 10
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self, start: int, on_any_worker: Callable[[bool], bool], alone: bool = True):
@@ -47,7 +50,10 @@ class StopOnSignal(StepCallback):
             signal.signal(number, handler)
 
     def on_train_batch_end(self, batch, logs=None):
+        before = self.step
         super().on_train_batch_end(batch, logs)
+        if not self.alone and self.step // self.ASK_EVERY == before // self.ASK_EVERY:
+            return
         if self.on_any_worker(self.received is not None):
             self.received = self.received or signal.SIGTERM  # Another worker's signal.
             self.model.stop_training = True

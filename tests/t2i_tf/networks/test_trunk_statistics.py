@@ -88,3 +88,15 @@ def test_inception_s_statistics_follow_as_torchvision_s(images):
     np.testing.assert_allclose(
         network.trunk.get_layer("Conv2d_1a_3x3.bn").moving_mean, expected, atol=1e-6
     )
+
+
+def test_a_folded_encoder_gives_the_same_codes_without_norms(images, rng):
+    network = encoder()
+    for variable in network.trunk.variables:
+        if "norm" in variable.path:
+            variable.assign(rng.uniform(0.5, 1.5, variable.shape))
+    folded = network.folded()
+    for ours, theirs in zip(folded(images), network(images), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert not any("norm" in variable.path for variable in folded.variables)
+    assert not folded.trainable_variables

@@ -21,7 +21,7 @@ def test_the_average_starts_at_the_generator_and_encoders_are_frozen():
     ):
         assert (mine == averaged).all()
     assert not text_encoder.trainable_variables
-    assert not image_encoder.trainable_variables
+    assert not model.image_encoder.trainable_variables
     assert not model.ema_generator.trainable_variables
     assert [network.image_size for network in model.discriminators] == [32, 64]
 

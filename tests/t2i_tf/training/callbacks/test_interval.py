@@ -91,3 +91,13 @@ def test_who_has_sent_a_signal_does_not_wait_for_watchers():
     train(Counter(), [stop, At(2, lambda: os.kill(os.getpid(), signal.SIGTERM)), end])
     assert (calls, reported, saved) == ([], [3], [3])
     assert stop.received == signal.SIGTERM
+
+
+def test_several_workers_ask_one_another_every_tenth_step():
+    asked = []
+    stop = StopOnSignal(3, lambda received: asked.append(stop.step) or received, alone=False)
+    train(Counter(), [stop, At(2, lambda: os.kill(os.getpid(), signal.SIGTERM))], epochs=1)
+    assert asked == []
+    stop = StopOnSignal(6, lambda received: asked.append(stop.step) or received, alone=False)
+    train(Counter(), [stop, At(2, lambda: os.kill(os.getpid(), signal.SIGTERM))], epochs=2)
+    assert (asked, stop.step) == ([10], 10)
