@@ -6,7 +6,7 @@ RUN = $(VENV)/bin/python
 KIND = $(if $(filter gpu,$(PLATFORM)),-gpu)
 INSTALLED = $(VENV)/installed$(KIND)
 
-.PHONY: quickstart test lint clean
+.PHONY: quickstart test lint docs clean
 
 quickstart: $(INSTALLED)
 	$(RUN) -m export.quickstart --output_dir=quickstart $(QUICKSTART_FLAGS)
@@ -17,6 +17,9 @@ test: $(VENV)/installed-dev lint
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+docs: $(VENV)/installed-dev
+	PYTHONPATH=. $(RUN) docs/api.py site/api
 
 $(INSTALLED): requirements$(KIND).txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0])'
@@ -34,4 +37,4 @@ $(VENV)/installed-dev: requirements-dev.txt $(INSTALLED)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) quickstart
+	rm -rf $(VENV) quickstart site

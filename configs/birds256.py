@@ -18,7 +18,7 @@ def get_config(part="gan"):
     config.data.exchange_words = (*config.data.exchange_words, *SCENERY)
     config.image_encoder.filters = 32
     if part == "damsm":
-        config.train.update(steps=5000, decay_steps=150)
+        config.train.update(steps=5000, decay_steps=220)
         return config.lock()
     config.data.image_size = 256
     config.generator.update(stages=3, base_size=64, residual_blocks=2)

@@ -86,8 +86,8 @@ class Split:
             A dataset of dicts: `images`, a tuple of float32 `[B, s, s, 3]` in [-1, 1];
             `tokens`, int32 `[B, T]`, 0 after the last word; `class_id`, int32 `[B]`; `index`,
             int64 `[B]`; with `exchange_words` also `wrong_tokens`, int32 `[B, T]`, the caption
-            with the words of one of its groups exchanged: rotated among their places, or a single
-            word replaced by another of its group (equal to `tokens` where that changes nothing).
+            with two different words of a group swapped, or the only one replaced by another of its
+            group (equal to `tokens` if it has none).
 
         Raises:
             UserError: The data set stores smaller images than asked for.
@@ -250,20 +250,27 @@ class _Loader:
         return tf.ensure_shape(tokens, [self.max_words])
 
     def _exchange(self, tokens, seed):
-        """Exchanges the words of one group, the group of a word of the caption chosen at random."""
+        """Swaps a random exchangeable word with another of its group, or replaces it by one."""
         groups = tf.gather(self.group_of, tokens)
-        seeds = tf.random.split(seed)
-        chance = tf.random.stateless_uniform(tf.shape(tokens), seeds[0])
-        group = groups[tf.argmax(tf.where(groups > 0, chance, -1.0))]
-        places = tf.where((groups == group) & (groups > 0))
-        words = tf.gather_nd(tokens, places)
-        others = tf.boolean_mask(self.groups[group], self.groups[group] != words[:1])
-        single = tf.size(words) == 1
-        choices = tf.maximum(tf.where(single, tf.size(others), tf.size(words) - 1), 1)
-        choice = tf.random.stateless_uniform([], seeds[1], 0, choices, tf.int32)
-        replaced = tf.concat([others, words], 0)[choice : choice + 1]
-        wrong = tf.where(single, replaced, tf.roll(words, 1 + choice, 0))
-        return tf.tensor_scatter_nd_update(tokens, places, wrong)
+        seeds = tf.random.split(seed, 3)
+        place = _random_place(groups > 0, seeds[0])
+        word, group = tokens[place], groups[place]
+        of_group = (groups == group) & (groups > 0)
+        partners = of_group & (tokens != word)
+        partner = _random_place(partners, seeds[1])
+        places = tf.stack([place, partner])[:, None]
+        swapped = tf.tensor_scatter_nd_update(tokens, places, [tokens[partner], word])
+        others = tf.boolean_mask(self.groups[group], self.groups[group] != word)
+        limit = tf.maximum(tf.size(others), 1)
+        choice = tf.random.stateless_uniform([], seeds[2], 0, limit, tf.int32)
+        replaced = tf.where(of_group, tf.concat([others, [word]], 0)[choice], tokens)
+        return tf.where(tf.reduce_any(partners), swapped, replaced)
+
+
+def _random_place(mask, seed):
+    """The position of a random True of `[T]`; 0 if there is none."""
+    chance = tf.random.stateless_uniform(tf.shape(mask), seed)
+    return tf.argmax(tf.where(mask, chance, -1.0))
 
 
 def decode(jpeg: tf.Tensor, fraction: int = 1) -> tf.Tensor:
