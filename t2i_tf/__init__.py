@@ -1,8 +1,8 @@
 """Attentional text-to-image GANs (AttnGAN and its family) in TensorFlow and Keras.
 
-    import t2i_tf
-    model = t2i_tf.TextToImage.from_preset("bundled")
-    pictures = model.generate("a small red bird with black wings", num_images=4)
+import t2i_tf
+model = t2i_tf.TextToImage.from_preset("bundled")
+pictures = model.generate("a small red bird with black wings", num_images=4)
 """
 
 import importlib

@@ -68,9 +68,10 @@ class Problems:
     """Collects all problems of a data set, to report them together.
 
     Example:
-        problems = Problems()
-        problems.add("missing pictures", path, "no such file")
-        problems.raise_if_any("data/birds")
+
+            problems = Problems()
+            problems.add("missing pictures", path, "no such file")
+            problems.raise_if_any("data/birds")
 
     Attributes:
         counts: The number of problems by kind.

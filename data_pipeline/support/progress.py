@@ -15,10 +15,11 @@ class Progress:
     after every tenth of the work.
 
     Example:
-        with Progress(len(paths), "pictures") as progress:
-            for path in paths:
-                convert(path)
-                progress.update()
+
+            with Progress(len(paths), "pictures") as progress:
+                for path in paths:
+                    convert(path)
+                    progress.update()
     """
 
     def __init__(self, total: int, unit: str, stream: TextIO | None = None, start: int = 0):

@@ -42,8 +42,9 @@ class TextToImage:
     """Draws pictures from captions.
 
     Example:
-        model = TextToImage.from_preset("bundled")
-        pictures = model.generate("a small red bird with black wings", num_images=4)
+
+            model = TextToImage.from_preset("bundled")
+            pictures = model.generate("a small red bird with black wings", num_images=4)
 
     Args:
         model: A model with a generator. Changes to its weights show in the next picture.
