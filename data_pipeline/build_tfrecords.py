@@ -7,6 +7,7 @@ python -m data_pipeline.build_tfrecords --source=synthetic --output_dir=data/dra
 docs/data.md describes every source.
 """
 
+import functools
 import os
 import sys
 
@@ -66,6 +67,7 @@ def _draw(values: flags.FlagValues, folder: os.PathLike, workers: int) -> None:
             seed=values.seed,
             variety=values.variety,
             picture_size=values.picture_size,
+            language=values.language,
             workers=workers,
             progress=lambda new, total: progress.update(new),
         )
@@ -73,10 +75,13 @@ def _draw(values: flags.FlagValues, folder: os.PathLike, workers: int) -> None:
 
 def _build(values: flags.FlagValues, source: Source, workers: int) -> None:
     from data_pipeline import builder
-    from data_pipeline.vocabulary import Vocabulary
+    from data_pipeline.vocabulary import Vocabulary, WordpieceVocabulary, load
 
     output_dir = builder.free_output_dir(values.output_dir)
-    vocabulary = Vocabulary.load(values.vocabulary) if values.vocabulary else None
+    vocabulary = load(values.vocabulary, values.tokenizer) if values.vocabulary else None
+    learn = Vocabulary.from_captions
+    if values.tokenizer == "wordpiece":
+        learn = functools.partial(WordpieceVocabulary.from_captions, size=values.vocabulary_size)
     with Progress(0, "pictures") as progress:
         info, warnings = builder.build(
             source,
@@ -85,6 +90,7 @@ def _build(values: flags.FlagValues, source: Source, workers: int) -> None:
             image_size=values.image_size,
             num_shards=values.num_shards,
             vocabulary=vocabulary,
+            learn=learn,
             validation=values.validation,
             skip_bad=values.skip_bad,
             workers=workers,
@@ -105,7 +111,18 @@ def _define_flags() -> None:
     flags.DEFINE_string("output_dir", None, "Folder to write; new or empty.", required=True)
     flags.DEFINE_integer("image_size", 256, "Largest final resolution in pixels.", lower_bound=8)
     flags.DEFINE_integer("num_shards", 8, "Files of the largest split.", lower_bound=1)
-    flags.DEFINE_string("vocabulary", None, "Known words: text, one per line, or captions.pickle.")
+    flags.DEFINE_string(
+        "vocabulary", None, "Known words, or pieces: text, one per line, or captions.pickle."
+    )
+    flags.DEFINE_enum(
+        "tokenizer",
+        "words",
+        ["words", "wordpiece"],
+        "How captions are split: into words, or into pieces of words, of which any word is made.",
+    )
+    flags.DEFINE_integer(
+        "vocabulary_size", 8000, "wordpiece: most pieces that are learnt.", lower_bound=2
+    )
     flags.DEFINE_float(
         "validation",
         0.05,
@@ -122,6 +139,7 @@ def _define_flags() -> None:
     flags.DEFINE_integer("num_species", None, "Synthetic: classes; by default up to 729.")
     flags.DEFINE_enum("variety", "full", ["plain", "full"], "Synthetic: how much varies.")
     flags.DEFINE_integer("picture_size", 500, "Synthetic: longer side in pixels.", lower_bound=32)
+    flags.DEFINE_enum("language", "en", ["en", "ru"], "Synthetic: language of the captions.")
 
 
 def _define_source_flags() -> None:

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,7 @@ def build(
     image_size: int = 256,
     num_shards: int = 8,
     vocabulary: Vocabulary | None = None,
+    learn: Callable[[Iterable[str]], Vocabulary] = Vocabulary.from_captions,
     validation: float = 0.05,
     skip_bad: bool = False,
     workers: int = 1,
@@ -60,8 +61,9 @@ def build(
         image_size: The largest final resolution S; the smaller side of a stored picture has
             round(S * 76 / 64) pixels.
         num_shards: Files of the largest split; the others have proportionally fewer.
-        vocabulary: The known words. By default all words of all captions, including those of the
-            test split, as in AttnGAN.
+        vocabulary: The known words. By default what `learn` makes of all captions, including those
+            of the test split, as in AttnGAN.
+        learn: Makes a vocabulary of captions; by default of all their words.
         validation: Share of the train split that becomes the test split, where the source has
             none: whole classes, if there is more than one.
         skip_bad: Whether bad pictures and captions are left out and counted, not refused.
@@ -87,7 +89,7 @@ def build(
                 report.raise_if_any(source.where)
             if vocabulary is None:
                 texts = (caption for example in examples for caption in example.captions)
-                vocabulary = Vocabulary.from_captions(texts)
+                vocabulary = learn(texts)
             longest, without, warnings = _encode(examples, vocabulary, report)
             kept = {split: own[~np.isin(own, without)] for split, own in examples.splits.items()}
             kept = {split: own for split, own in kept.items() if len(own)}
@@ -119,6 +121,7 @@ def build(
                     "file": VOCABULARY_FILE,
                     "size": len(vocabulary),
                     "sha256": vocabulary.sha256,
+                    "tokenizer": vocabulary.tokenizer,
                 },
                 splits=splits,
                 classes=examples.classes,
@@ -180,7 +183,7 @@ def _encode(
         words, and warnings.
     """
     unknown: Counter[str] = Counter()
-    dropped, foreign, longest, without = 0, 0, 0, []
+    dropped, longest, without = 0, 0, []
     for split in examples.splits.values():
         for number in split.tolist():
             example = examples[number]
@@ -188,14 +191,11 @@ def _encode(
             for caption in example.captions:
                 ids, strangers = vocabulary.encode(caption)
                 unknown.update(strangers)
-                foreign += _is_foreign(caption)
                 known += bool(ids)
                 longest = max(longest, len(ids))
             dropped += len(example.captions) - known
             if not known:
                 reason = "no caption has a single word of the vocabulary"
-                if any(map(_is_foreign, example.captions)):
-                    reason += "; letters outside ASCII are dropped"
                 report.add("pictures without captions", example.name, reason)
                 without.append(number)
     warnings = []
@@ -205,18 +205,9 @@ def _encode(
             f"{unknown.total()} words were left out: {len(unknown)} different ones are not in the "
             f"vocabulary ({common}{', ...' * (len(unknown) > 5)})"
         )
-    if foreign:
-        warnings.append(
-            f"{foreign} captions have letters outside ASCII, which are dropped from their words, "
-            "as the published text encoders expect"
-        )
     if dropped:
         warnings.append(f"{dropped} captions were left out: none of their words is known")
     return longest, np.array(without, np.int64), warnings
-
-
-def _is_foreign(caption):
-    return any(letter.isalnum() and not letter.isascii() for letter in caption)
 
 
 def _shards(

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.exchange import Exchange
 from data_pipeline.pixels import size_to_crop, to_float
 from data_pipeline.records import Records
 from data_pipeline.support.errors import UserError
 from data_pipeline.tfrecord import DatasetInfo, parse, shard_paths
-from data_pipeline.vocabulary import Vocabulary
 
 _READ_TOGETHER = 32  # Records that one call into Python reads.
 
@@ -39,7 +39,7 @@ class Split:
     def __init__(self, data_dir: str | Path, name: str):
         self.data_dir = data_dir
         self.info = DatasetInfo.load(data_dir)
-        self.vocabulary = Vocabulary.load(Path(data_dir) / self.info.vocabulary["file"])
+        self.vocabulary = self.info.load_vocabulary(data_dir)
         if name not in self.info.splits:
             raise UserError(f"{data_dir}: no split {name!r}; it has {sorted(self.info.splits)}")
         self._records = Records(shard_paths(data_dir, self.info.dataset, name))
@@ -80,7 +80,7 @@ class Split:
             crop_jitter: How far the random crop may be from the centre: 1 allows any place in the
                 picture, 0 only the centre. Pictures are first rescaled to `size_to_crop`.
             exchange_words: Groups of words of which any two differ in meaning (the colours, say;
-                left and right).
+                left and right), as `Exchange` takes them.
 
         Returns:
             A dataset of dicts: `images`, a tuple of float32 `[B, s, s, 3]` in [-1, 1];
@@ -180,15 +180,9 @@ class _Loader:
         self.seed = seed
         self.flip = flip
         self.crop_jitter = crop_jitter
-        self.group_of = None
+        self.exchange = None
         if exchange_words:
-            index = split.vocabulary.index
-            groups = [[index[word] for word in group if word in index] for group in exchange_words]
-            group_of = np.zeros(len(split.vocabulary), np.int32)
-            for number, group in enumerate(groups, 1):
-                group_of[group] = number
-            self.group_of = tf.constant(group_of)
-            self.groups = tf.ragged.constant([[], *groups], tf.int32)
+            self.exchange = Exchange(exchange_words, split.vocabulary, max_words)
 
     def random(self, record, index):
         """A random crop, flip, caption and choice of words, all decided by (seed, index)."""
@@ -204,8 +198,8 @@ class _Loader:
         )
         tokens = self._words(parsed, caption, seeds[3])
         example = self._example(parsed, image, tokens, index)
-        if self.group_of is not None:
-            example["wrong_tokens"] = self._exchange(tokens, seeds[4])
+        if self.exchange:
+            example["wrong_tokens"] = self.exchange(tokens, seeds[4])
         return example
 
     def central(self, record, index, caption):
@@ -248,29 +242,6 @@ class _Loader:
     def _pad(self, tokens):
         tokens = tf.pad(tf.cast(tokens, tf.int32), [[0, self.max_words - tf.size(tokens)]])
         return tf.ensure_shape(tokens, [self.max_words])
-
-    def _exchange(self, tokens, seed):
-        """Swaps a random exchangeable word with another of its group, or replaces it by one."""
-        groups = tf.gather(self.group_of, tokens)
-        seeds = tf.random.split(seed, 3)
-        place = _random_place(groups > 0, seeds[0])
-        word, group = tokens[place], groups[place]
-        of_group = (groups == group) & (groups > 0)
-        partners = of_group & (tokens != word)
-        partner = _random_place(partners, seeds[1])
-        places = tf.stack([place, partner])[:, None]
-        swapped = tf.tensor_scatter_nd_update(tokens, places, [tokens[partner], word])
-        others = tf.boolean_mask(self.groups[group], self.groups[group] != word)
-        limit = tf.maximum(tf.size(others), 1)
-        choice = tf.random.stateless_uniform([], seeds[2], 0, limit, tf.int32)
-        replaced = tf.where(of_group, tf.concat([others, [word]], 0)[choice], tokens)
-        return tf.where(tf.reduce_any(partners), swapped, replaced)
-
-
-def _random_place(mask, seed):
-    """The position of a random True of `[T]`; 0 if there is none."""
-    chance = tf.random.stateless_uniform(tf.shape(mask), seed)
-    return tf.argmax(tf.where(mask, chance, -1.0))
 
 
 def decode(jpeg: tf.Tensor, fraction: int = 1) -> tf.Tensor:

@@ -21,7 +21,7 @@ import numpy as np
 from absl import flags
 
 from data_pipeline.drawn.birds import COLOURS, PARTS, VARIETIES, Box, draw_bird, draw_bird_in_box
-from data_pipeline.drawn.captions import captions, permuted_colours
+from data_pipeline.drawn.captions import LANGUAGES, captions, permuted_colours
 from data_pipeline.drawn.species import Picture, plan, plan_stand_ins
 from data_pipeline.support.errors import UserError, run
 from data_pipeline.support.pool import process_pool
@@ -46,6 +46,7 @@ def write(
     seed: int = 0,
     variety: str = "full",
     picture_size: int = 500,
+    language: str = "en",
     workers: int = 1,
     metadata_dir: str | os.PathLike | None = None,
     limit: int | None = None,
@@ -63,6 +64,7 @@ def write(
         seed: decides everything that is drawn; the number of workers has no influence.
         variety: "plain" or "full", see `birds.draw_bird`.
         picture_size: longer side of the pictures, in pixels.
+        language: of the captions, one of `captions.LANGUAGES`.
         workers: processes to draw with.
         metadata_dir: folder of real CUB's metadata. Its names, ids, splits and boxes are used to
             draw stand-ins instead of new species; `num_train`, `num_test`, `num_species` and
@@ -83,6 +85,8 @@ def write(
         raise UserError(f"variety is {variety!r}: choose one of {', '.join(VARIETIES)}")
     if picture_size < 32:
         raise UserError(f"picture_size is {picture_size}: a bird needs at least 32 pixels")
+    if language not in LANGUAGES:
+        raise UserError(f"language is {language!r}: choose one of {', '.join(LANGUAGES)}")
     output_dir = _free(output_dir)
     if metadata_dir is None:
         pictures, classes = plan(num_train, num_test, num_species, seed, variety)
@@ -92,7 +96,8 @@ def write(
         for folder in {picture.name.split("/")[0] for picture in pictures}:
             (partial / "CUB_200_2011" / "images" / folder).mkdir(parents=True)
             (partial / "text_c10" / folder).mkdir(parents=True)
-        boxes = _draw_all(pictures, (partial, seed, variety, picture_size), workers, progress)
+        drawing = partial, seed, variety, picture_size, language
+        boxes = _draw_all(pictures, drawing, workers, progress)
         _write_metadata(partial, pictures, classes, boxes)
     return len(pictures)
 
@@ -109,7 +114,7 @@ def _free(output_dir: str | os.PathLike) -> pathlib.Path:
 
 def _draw_all(
     pictures: Sequence[Picture],
-    drawing: tuple[pathlib.Path, int, str, int],
+    drawing: tuple[pathlib.Path, int, str, int, str],
     workers: int,
     progress: Callable[[int, int], None] | None,
 ) -> list[Box]:
@@ -134,7 +139,12 @@ def _draw_all(
 
 
 def _draw_chunk(
-    pictures: Sequence[Picture], root: pathlib.Path, seed: int, variety: str, picture_size: int
+    pictures: Sequence[Picture],
+    root: pathlib.Path,
+    seed: int,
+    variety: str,
+    picture_size: int,
+    language: str,
 ) -> dict[int, Box]:
     """Writes each picture, its captions and its attributes; returns the boxes by image id."""
     boxes = {}
@@ -152,7 +162,7 @@ def _draw_chunk(
         text = root / "text_c10" / f"{picture.name}.txt"
         lines = picture.captions
         if lines is None:
-            lines = captions(picture.attributes, rng, _CAPTIONS)
+            lines = captions(picture.attributes, rng, _CAPTIONS, language)
             attributes = json.dumps(picture.attributes)
             text.with_name(f"{text.stem}.json").write_text(f"{attributes}\n", encoding="utf-8")
         text.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -201,6 +211,7 @@ def _define_flags() -> None:
     flags.DEFINE_integer("seed", 0, "Decides everything that is drawn.", lower_bound=0)
     flags.DEFINE_enum("variety", "full", VARIETIES, "plain: facing right, even backgrounds.")
     flags.DEFINE_integer("picture_size", 500, "Longer side of the pictures in pixels.")
+    flags.DEFINE_enum("language", "en", list(LANGUAGES), "Language of the captions.")
     flags.DEFINE_integer("workers", 0, "Processes to draw with; 0: one per core.")
     flags.DEFINE_string(
         "metadata_dir", None, "Real CUB's metadata: draw stand-ins under its names, in its boxes."
@@ -216,7 +227,7 @@ def _main(arguments: list[str]) -> None:
         raise UserError(f"unexpected argument {arguments[1]!r}")
     values = flags.FLAGS.flag_values_dict()
     names = ("num_train", "num_test", "num_species", "seed", "variety", "picture_size")
-    names += ("metadata_dir", "limit", "captions_sample")
+    names += ("language", "metadata_dir", "limit", "captions_sample")
     with Progress(0, "pictures") as bar:
 
         def progress(drawn: int, total: int) -> None:

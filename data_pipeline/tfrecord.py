@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import write_text
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.vocabulary import Vocabulary, load
 
 FORMAT_VERSION = 1
 INFO_FILE = "dataset_info.json"
@@ -110,7 +110,8 @@ class DatasetInfo:
         captions_per_image: Captions of each image in the source. A record may hold fewer: captions
             without any known word are left out.
         max_words: Words of the longest caption, at most 18.
-        vocabulary: `{"file", "size", "sha256"}`.
+        vocabulary: `{"file", "size", "sha256", "tokenizer"}`; older data sets, which lack the last,
+            have words.
         splits: `{"train": {"images", "classes", "shards"}, "test": ...}`, all counts.
         classes: Names of the classes of all splits, by class id.
         source: SHA-256 of the source's metadata files by file name.
@@ -152,16 +153,25 @@ class DatasetInfo:
             )
         try:
             info = cls(**content)
-            vocabulary_path = Path(data_dir) / info.vocabulary["file"]
-            expected = info.vocabulary["sha256"]
+            info.load_vocabulary(data_dir)
         except (TypeError, KeyError) as error:
             raise UserError(f"{path}: damaged ({error}); build the data set again") from None
-        if Vocabulary.load(vocabulary_path).sha256 != expected:
+        return info
+
+    def load_vocabulary(self, data_dir: str | os.PathLike) -> Vocabulary:
+        """Reads the vocabulary of the data set in `data_dir`.
+
+        Raises:
+            UserError: It is not the one that the data set was built with.
+        """
+        path = Path(data_dir) / self.vocabulary["file"]
+        vocabulary = load(path, self.vocabulary.get("tokenizer", Vocabulary.tokenizer))
+        if vocabulary.sha256 != self.vocabulary["sha256"]:
             raise UserError(
-                f"{vocabulary_path}: not the vocabulary that the data set was built with (its "
+                f"{path}: not the vocabulary that the data set was built with (its "
                 "hash differs); put the old file back or build the data set again"
             )
-        return info
+        return vocabulary
 
     def save(self, data_dir: str | os.PathLike) -> None:
         """Writes `dataset_info.json` into `data_dir`, whole or not at all."""

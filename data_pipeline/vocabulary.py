@@ -1,4 +1,4 @@
-"""The words a model knows, numbered; id 0 is `<end>` and pads captions."""
+"""The words or pieces of words that a model knows, numbered; id 0 is `<end>` and pads captions."""
 
 import hashlib
 import os
@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import tensorflow as tf
+
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import write_text
 from data_pipeline.support.pickles import safe_load_pickle
-from data_pipeline.tokenizer import tokenize
+from data_pipeline.tokenizer import tokenize, tokenize_tf
+from data_pipeline.wordpiece import cut, cut_tf, learn, split
 
 END = "<end>"
 
@@ -24,10 +27,13 @@ class Vocabulary:
     Attributes:
         words: The words by id, a tuple.
         index: Dict from word to id.
+        tokenizer: The name of the way in which captions are split, a key of `TOKENIZERS`.
 
     Raises:
         ValueError: if `words` breaks one of the rules above.
     """
+
+    tokenizer = "words"
 
     def __init__(self, words: Sequence[str]):
         self.words = tuple(words)
@@ -43,17 +49,31 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.words)
 
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.words == other.words
+
+    def __hash__(self) -> int:
+        return hash(self.words)
+
     @property
     def sha256(self) -> str:
         """Hexadecimal SHA-256 of the file that `save` writes."""
         return hashlib.sha256(self._text().encode()).hexdigest()
+
+    def tokenize(self, text: str) -> list[str]:
+        """The caption's words in order, known or not."""
+        return tokenize(text)
+
+    def tokenize_tf(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """`tokenize` for string `[B]` in TensorFlow's ops; unknown words may become `<end>`."""
+        return tokenize_tf(texts)
 
     def encode(self, text: str) -> tuple[list[int], list[str]]:
         """The ids of a caption's known words and its unknown words, both in order.
 
         Unknown words have no id: they are left out of the ids, as in AttnGAN.
         """
-        tokens = tokenize(text)
+        tokens = self.tokenize(text)
         ids = [self.index[token] for token in tokens if token in self.index]
         return ids, [token for token in tokens if token not in self.index]
 
@@ -64,7 +84,7 @@ class Vocabulary:
         Words with the same count are in alphabetical order, so the order of the captions does not
         matter.
         """
-        counts = Counter(token for caption in captions for token in tokenize(caption))
+        counts = Counter(word for caption in captions for word in tokenize(caption))
         kept = [word for word, count in counts.items() if count >= min_count]
         return cls([END, *sorted(kept, key=lambda word: (-counts[word], word))])
 
@@ -116,3 +136,46 @@ class Vocabulary:
 
     def _text(self) -> str:
         return "\n".join(self.words) + "\n"
+
+
+class WordpieceVocabulary(Vocabulary):
+    """A `Vocabulary` of pieces, into which each word is cut: see `data_pipeline.wordpiece`.
+
+    `tokenize_tf` needs tensorflow-text's ops.
+    """
+
+    tokenizer = "wordpiece"
+
+    def tokenize(self, text: str) -> list[str]:
+        """The pieces of the caption's words, in order; a word that cannot be cut is left whole."""
+        return [piece for word in split(text) for piece in cut(word, self.index)]
+
+    def tokenize_tf(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """`tokenize` for string `[B]`; a word that cannot be cut becomes `<end>`."""
+        return cut_tf(texts, self.words)
+
+    @classmethod
+    def from_captions(cls, captions: Iterable[str], size: int = 8000) -> "WordpieceVocabulary":
+        """Learns at most `size` pieces, `<end>` included; the captions' order does not matter.
+
+        Raises:
+            UserError: The captions have too many different characters.
+        """
+        counts = Counter(word for caption in captions for word in split(caption))
+        return cls([END, *learn(counts, size - 1)])
+
+
+TOKENIZERS = {kind.tokenizer: kind for kind in (Vocabulary, WordpieceVocabulary)}
+
+
+def load(path: str | os.PathLike, tokenizer: str = Vocabulary.tokenizer) -> Vocabulary:
+    """Reads the vocabulary of a data set or a model; those without a tokenizer's name have words.
+
+    Raises:
+        UserError: The file is missing or no vocabulary, or there is no such tokenizer.
+    """
+    if tokenizer not in TOKENIZERS:
+        raise UserError(
+            f"{path} is for the tokenizer {tokenizer!r}; this program knows {', '.join(TOKENIZERS)}"
+        )
+    return TOKENIZERS[tokenizer].load(path)

@@ -1,154 +1,33 @@
-"""Writes captions of drawn birds in CUB's wording; each determines the colours of all parts."""
+"""Writes captions of drawn birds; each determines the colours of all parts."""
 
 import itertools
 import re
 
 import numpy as np
 
-from data_pipeline.drawn.birds import COLOURS, PARTS
+from data_pipeline.drawn import english, russian
+from data_pipeline.drawn.wording import variety
 
+# Each module has `caption`, which writes one; `COLOURS`, the forms of each colour's word, in the
+# same order for all; and `SIGNS`, the words that tell an attribute other than the colours.
+LANGUAGES = {"en": english, "ru": russian}
 MAX_TOKENS = {"plain": 18, "full": 28}
 _MIN_TOKENS = 6
 
-# Repeated entries are drawn more often.
-_NOUNS = {
-    "belly": ("belly", "belly", "belly", "breast", "chest", "underside"),
-    "wing": ("wings", "wings", "wings", "wing feathers", "coverts"),
-    "crown": ("crown", "crown", "crown", "head", "cap"),
-}
-_PLURAL = frozenset(_NOUNS["wing"])
-_PLACES = {
-    "belly": ("its belly", "its breast", "the belly", "the underside"),
-    "wing": ("its wings", "the wings"),
-    "crown": ("its head", "its crown", "the crown", "the top of its head"),
-}
-_COMPOUNDS = {"belly": ("bellied", "breasted"), "wing": ("winged",), "crown": ("crowned", "headed")}
-_SIZES = {
-    "small": ("small ", "small ", "little ", "tiny "),
-    "medium": ("medium sized ",),
-    "large": ("large ", "large ", "big "),
-}
-_BILLS = {
-    "short": ("short", "short pointed", "small pointed", "small"),
-    "stout": ("thick", "short thick", "stout"),
-    "long": ("long", "long thin", "long pointed"),
-    "curved": ("curved", "long curved", "downward curved"),
-}
-_TAILS = {"short": ("a short tail",), "medium": (), "long": ("a long tail", "a very long tail")}
-_EYERINGS = {"none": (), "thin": ("a thin eyering",), "bold": ("a bold eyering", "a pale eyering")}
-_WINGBARS = {
-    "none": (),
-    "one": ("a wingbar", "a pale wingbar"),
-    "two": ("wingbars", "pale wingbars"),
-}
-_LEGS = {"dark": ("dark legs",), "pale": ("pale legs", "thin legs"), "strong": ("strong legs",)}
-_THINGS = {
-    "plain": (
-        (_TAILS, "tail"),
-        (_EYERINGS, "eyering"),
-        (_WINGBARS, "wingbars"),
-        (_LEGS, "legs"),
-    )
-}
-_CRESTS = {"none": (), "crest": ("a crest", "a pointed crest")}
-_THINGS["full"] = (*_THINGS["plain"], (_CRESTS, "crest"))
-_PERCHES = {
-    "branch": ("perched on a branch", "sitting on a branch", "standing on a branch"),
-    "ground": ("standing on the ground", "standing in the grass"),
-    "rock": ("standing on a rock", "perched on a rock"),
-    "stump": ("perched on a stump", "standing on a stump"),
-}
-_DIRECTIONS = {
-    side: (f"facing {side}", f"facing to the {side}", f"looking {side}", f"turned to the {side}")
-    for side in ("left", "right")
-}
-_BACKDROPS = {
-    "pale": ("against a pale background", "before a light background"),
-    "dark": ("against a dark background", "before a dark background"),
-    "leafy": ("among leaves", "in front of leaves"),
-}
-# How often a caption of full variety tells an attribute.
-_SCENE = ((_PERCHES, "perch", 0.6), (_DIRECTIONS, "direction", 0.5), (_BACKDROPS, "backdrop", 0.3))
-
-# {size}: "small " or nothing; {bird}: "small bird"; {0}, {1}, {2}: the parts as noun phrases ("a
-# red belly"); {b0}: the first without its colour ("a belly"); {n0}, {c0}: its noun and colour;
-# {is0}: its verb; {on0}: its place ("its belly"); {x0}: "red bellied".
-_LISTS = (
-    "this bird has {0}, {1} and {2}",
-    "this bird has {0}, {1}, and {2}",
-    "this {bird} has {0}, {1} and {2}",
-    "this {bird} has {0} with {1} and {2}",
-    "the bird has {0}, {1} and {2}",
-    "the {bird} has {0}, {1}, and {2}",
-    "a {bird} with {0}, {1} and {2}",
-    "a {bird} with {0}, {1}, and {2}",
-    "a {bird} with {0} and {1} and {2}",
-    "a {bird} that has {0}, {1} and {2}",
-    "this is a {bird} with {0}, {1} and {2}",
-    "this is a {bird} that has {0}, {1} and {2}",
-    "this particular bird has {0}, {1} and {2}",
-    "this bird with {0} has {1} and {2}",
-    "a {bird} with {0} has {1} and {2}",
-    "{bird} with {0}, {1} and {2}",
-    "{0} and {1} on a {bird} with {2}",
-    "this bird has {b0} that {is0} {c0} and has {1} and {2}",
-    "this bird has {b0} that {is0} {c0}, {1} and {2}",
-    "this {size}{x0} bird has {1} and {2}",
-    "a {size}{x0} bird with {1} and {2}",
-    "a {size}{x0} and {x1} bird with {2}",
-    "this {bird} is {x0} and {x1} and has {2}",
-)
-# Templates that end in a predicate or a place: a further clause needs a "with".
-_SENTENCES = (
-    "a {bird} with {0}, and its {n1} {is1} {c1} and its {n2} {c2}",
-    "this bird is {c0} on {on0}, {c1} on {on1} and {c2} on {on2}",
-    "the {n0} of this bird {is0} {c0}, the {n1} {is1} {c1} and the {n2} {is2} {c2}",
-    "its {n0} {is0} {c0}, its {n1} {is1} {c1} and its {n2} {is2} {c2}",
-    "the {n0} {is0} {c0}, while the {n1} {is1} {c1} and the {n2} {is2} {c2}",
-    "this bird has {0} and {1} with {c2} on {on2}",
-    "a {bird} with {0}, {1} and {c2} on {on2}",
-)
-# For parts that share the colour {c}; {odd} is the noun phrase of the part that differs.
-_ALL_SAME = (
-    "this bird is all {c}",
-    "this is a {size}all {c} bird",
-    "a {size}bird that is all {c}",
-    "this bird is completely {c}",
-    "this {size}bird is entirely {c}",
-    "this {size}bird is {c} all over",
-)
-_TWO_SAME = (
-    "a {size}{c} bird with {odd}",
-    "this is a {size}{c} bird with {odd}",
-    "this {size}{c} bird has {odd}",
-    "this bird is {c} with {odd}",
-    "this bird is {c} and has {odd}",
-    "this bird is mostly {c} with {odd}",
-)
-
-_AND_OR_WITH = (" and ", ", and ", " with ", ", with ")
-_WITH = (" with ", ", with ")
-
-# The words by which a caption tells an attribute other than the colours.
-_SIGNS = {
-    "size": r"tiny|little|medium|large|big|small(?! (?:pointed|bill|beak))",
-    "bill": "bill|beak",
-    "tail": "tail",
-    "crest": "crest",
-    "eyering": "eyering",
-    "wingbars": "wingbars?",
-    "legs": "legs",
-    "perch": "branch|ground|grass|rock|stump",
-    "direction": "left|right",
-    "backdrop": "background|leaves",
-}
-
-_COLOUR = re.compile(rf"\b({'|'.join(COLOURS)})\b")
-_ARTICLE = re.compile(r"\ba (?=[aeo])")
 _WORD = re.compile(r"\w+")
+# For each form of a colour's word: the colour, and the same form of all colours.
+_FORMS = {
+    word: (colour, {other: words[place] for other, words in language.COLOURS.items()})
+    for language in LANGUAGES.values()
+    for colour, forms in language.COLOURS.items()
+    for place, word in enumerate(forms)
+}
+_COLOUR = re.compile(rf"\b({'|'.join(_FORMS)})\b")
 
 
-def captions(attributes: dict[str, str], rng: np.random.Generator, count: int = 10) -> list[str]:
+def captions(
+    attributes: dict[str, str], rng: np.random.Generator, count: int = 10, language: str = "en"
+) -> list[str]:
     """Writes distinct captions of one bird.
 
     Each has 6 to 18 tokens, or 28 for a bird of full variety, has no colour words except those of
@@ -160,25 +39,33 @@ def captions(attributes: dict[str, str], rng: np.random.Generator, count: int = 
         attributes: of the bird, as `synthetic.write` stores them in JSON.
         rng: decides the wording.
         count: number of captions to write.
+        language: a key of `LANGUAGES`.
 
     Returns:
         `count` lower-case captions.
     """
     written: dict[str, None] = {}
     while len(written) < count:
-        caption = _caption(attributes, rng)
-        if _MIN_TOKENS <= len(_WORD.findall(caption)) <= MAX_TOKENS[_variety(attributes)]:
+        caption = LANGUAGES[language].caption(attributes, rng)
+        if _MIN_TOKENS <= len(_WORD.findall(caption)) <= MAX_TOKENS[variety(attributes)]:
             written[caption] = None
     return list(written)
 
 
 def told(caption: str) -> set[str]:
     """The attributes besides the colours that a caption of `captions` tells: perch, size, ..."""
-    return {name for name, words in _SIGNS.items() if re.search(rf"\b(?:{words})\b", caption)}
+    return {
+        name
+        for language in LANGUAGES.values()
+        for name, words in language.SIGNS.items()
+        if re.search(rf"\b(?:{words})\b", caption)
+    }
 
 
 def permuted_colours(caption: str) -> list[str]:
-    """Exchanges the colour words of a caption among their places, in every way that changes it.
+    """Exchanges the colours of a caption among their places, in every way that changes it.
+
+    Where words are inflected, each place keeps its form, so the caption stays a sentence.
 
     Args:
         caption: any lower-case text.
@@ -187,96 +74,11 @@ def permuted_colours(caption: str) -> list[str]:
         The distinct results without `caption` itself, sorted; empty if `caption` names fewer than
         two different colours.
     """
-    colours = _COLOUR.findall(caption)
-    pieces = _COLOUR.split(caption)[::2]
+    pieces = _COLOUR.split(caption)
+    places = [_FORMS[word] for word in pieces[1::2]]
+    colours = [colour for colour, _ in places]
     results = set()
     for order in set(itertools.permutations(colours)) - {tuple(colours)}:
-        results.add(pieces[0] + "".join(c + p for c, p in zip(order, pieces[1:], strict=True)))
+        pieces[1::2] = [forms[colour] for colour, (_, forms) in zip(order, places, strict=True)]
+        results.add("".join(pieces))
     return sorted(results)
-
-
-def _caption(attributes: dict[str, str], rng: np.random.Generator) -> str:
-    colours = {attributes[part] for part in PARTS}
-    if len(colours) < len(PARTS) and rng.random() < 0.5:
-        text, joiners = _merged(attributes, rng)
-    else:
-        text, joiners = _named(attributes, rng)
-    things = _things(attributes, rng)
-    number = min(int(rng.choice(3, p=(0.35, 0.5, 0.15))), len(things))
-    if number:
-        text += _pick(rng, joiners) + " and ".join(things[:number])
-    if _variety(attributes) == "full":
-        text += _scene(attributes, rng)
-    elif rng.random() < 0.15:
-        text += " " + _pick(rng, _PERCHES[attributes["perch"]])
-    return _ARTICLE.sub("an ", text)
-
-
-def _variety(attributes: dict[str, str]) -> str:
-    return "full" if "direction" in attributes else "plain"
-
-
-def _scene(attributes: dict[str, str], rng: np.random.Generator) -> str:
-    """Where the bird is and which way it faces: " perched on a branch and facing left"."""
-    clauses = [
-        _pick(rng, table[attributes[key]]) for table, key, often in _SCENE if rng.random() < often
-    ]
-    if not clauses:
-        return ""
-    first, rest = clauses[0], clauses[1:]
-    return _pick(rng, (" ", ", ")) + first + "".join(_pick(rng, (" ", ", ")) + c for c in rest)
-
-
-def _named(attributes: dict[str, str], rng: np.random.Generator) -> tuple[str, tuple[str, ...]]:
-    """A sentence that names each part and its colour, and words that may join a clause to it."""
-    size = _size(attributes, rng)
-    words = {"size": size, "bird": size + "bird"}
-    phrases = []
-    for place, part in enumerate(rng.permutation(PARTS)):
-        colour = attributes[part]
-        noun = _pick(rng, _NOUNS[part])
-        phrases.append(_phrase(colour, noun))
-        words |= {
-            f"b{place}": noun if noun in _PLURAL else f"a {noun}",
-            f"c{place}": colour,
-            f"n{place}": noun,
-            f"is{place}": "are" if noun in _PLURAL else "is",
-            f"on{place}": _pick(rng, _PLACES[part]),
-            f"x{place}": f"{colour} {_pick(rng, _COMPOUNDS[part])}",
-        }
-    index = int(rng.integers(len(_LISTS) + len(_SENTENCES)))
-    joiners = _AND_OR_WITH if index < len(_LISTS) else _WITH
-    return (_LISTS + _SENTENCES)[index].format(*phrases, **words), joiners
-
-
-def _merged(attributes: dict[str, str], rng: np.random.Generator) -> tuple[str, tuple[str, ...]]:
-    """As `_named`, but the colour that parts share is stated once, for the whole bird."""
-    colours = [attributes[part] for part in PARTS]
-    shared = max(colours, key=colours.count)
-    size = _size(attributes, rng)
-    for part in PARTS:
-        if attributes[part] != shared:
-            odd = _phrase(attributes[part], _pick(rng, _NOUNS[part]))
-            return _pick(rng, _TWO_SAME).format(c=shared, size=size, odd=odd), _AND_OR_WITH
-    return _pick(rng, _ALL_SAME).format(c=shared, size=size), _WITH
-
-
-def _phrase(colour: str, noun: str) -> str:
-    return f"{colour} {noun}" if noun in _PLURAL else f"a {colour} {noun}"
-
-
-def _size(attributes: dict[str, str], rng: np.random.Generator) -> str:
-    return _pick(rng, _SIZES[attributes["size"]]) if rng.random() < 0.6 else ""
-
-
-def _things(attributes: dict[str, str], rng: np.random.Generator) -> list[str]:
-    """The bird's other features, as noun phrases in random order."""
-    things = [f"a {_pick(rng, _BILLS[attributes['bill']])} {_pick(rng, ('bill', 'bill', 'beak'))}"]
-    for table, key in _THINGS[_variety(attributes)]:
-        if table[attributes[key]]:
-            things.append(_pick(rng, table[attributes[key]]))
-    return [things[position] for position in rng.permutation(len(things))]
-
-
-def _pick(rng: np.random.Generator, choices: tuple[str, ...]) -> str:
-    return choices[int(rng.integers(len(choices)))]

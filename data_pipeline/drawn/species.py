@@ -9,6 +9,7 @@ import numpy as np
 from data_pipeline.drawn.birds import COLOURS, DIRECTIONS, PARTS, SECONDARY, Box
 from data_pipeline.drawn.perches import PERCHES
 from data_pipeline.drawn.scenery import BACKDROPS
+from data_pipeline.drawn.wording import pick
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.pickles import safe_load_pickle
 
@@ -225,13 +226,13 @@ def _name(attributes: dict[str, str]) -> str:
 
 
 def _secondary(rng: np.random.Generator) -> dict[str, str]:
-    return {key: _pick(rng, values) for key, values in SECONDARY.items()}
+    return {key: pick(rng, values) for key, values in SECONDARY.items()}
 
 
 def _individual(seed: int, image_id: int) -> dict[str, str]:
     """The attributes in which a bird differs from its species, as birds do by age and sex."""
     rng = np.random.default_rng([seed, _INDIVIDUALS, image_id])
-    own = {key: _pick(rng, SECONDARY[key]) for key in _INDIVIDUAL}
+    own = {key: pick(rng, SECONDARY[key]) for key in _INDIVIDUAL}
     return {key: value for key, value in own.items() if rng.random() < _INDIVIDUALITY}
 
 
@@ -239,8 +240,4 @@ def _scene(seed: int, image_id: int) -> dict[str, str]:
     """What one picture of full variety shows beside the bird's own features."""
     rng = np.random.default_rng([seed, _SCENES, image_id])
     tables = {"perch": PERCHES, "direction": DIRECTIONS, "backdrop": BACKDROPS}
-    return {key: _pick(rng, values) for key, values in tables.items()}
-
-
-def _pick(rng: np.random.Generator, choices: tuple[str, ...]) -> str:
-    return choices[int(rng.integers(len(choices)))]
+    return {key: pick(rng, values) for key, values in tables.items()}

@@ -13,7 +13,6 @@ from data_pipeline.dataset import Split
 from data_pipeline.inspect import duplicates
 from data_pipeline.support.errors import UserError
 from data_pipeline.tfrecord import DatasetInfo, parse, shard_paths
-from data_pipeline.tokenizer import tokenize
 
 SHOWN = 24  # Pictures of a split on the contact sheet.
 
@@ -71,7 +70,7 @@ def survey(split: Split, name: str, progress: Callable[[], None]) -> SplitSurvey
         found.captions += len(texts)
         found.class_sizes[int(record["class_id"])] += 1
         for text in texts:
-            words = tokenize(text)
+            words = split.vocabulary.tokenize(text)
             found.caption_words[len(words)] += 1
             found.words.update(words)
             found.unknown.update(word for word in words if word not in split.vocabulary.index)

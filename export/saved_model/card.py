@@ -18,14 +18,22 @@ PRECISION = {
     "measured in float32.",
 }
 
+OPS = {
+    "words": "Core TensorFlow ops only: any TensorFlow loads it.",
+    "wordpiece": "Captions are read by ops of tensorflow-text. TensorFlow Serving has them built "
+    "in, and `python -m export.serve` finds them; a program in Python loads the model after "
+    "`import tensorflow_text`.",
+}
 
-def served_card(directory: Path, config: ConfigDict, precision: str) -> str:
-    """Writes the card of an exported model: its own, its precision, measurements and config.
+
+def served_card(directory: Path, config: ConfigDict, precision: str, tokenizer: str) -> str:
+    """Writes the card of an exported model: its own, what it needs, measurements and config.
 
     Args:
         directory: The model directory, as `model_directory.find` returns it.
         config: Its config.
         precision: A key of `PRECISION`.
+        tokenizer: A key of `OPS`.
 
     Raises:
         UserError: A report of an evaluation beside the model is damaged.
@@ -33,8 +41,9 @@ def served_card(directory: Path, config: ConfigDict, precision: str) -> str:
     own = directory / model_directory.CARD
     card = own.read_text(encoding="utf-8").rstrip() if own.is_file() else f"# {config.name}"
     exported = f"## Precision: {precision}\n\n{PRECISION[precision]}"
+    ops = f"## Ops\n\n{OPS[tokenizer]}"
     own_config = f"## Config\n\n```json\n{config.to_json(indent=2)}\n```"
-    parts = [card, exported, *_measured(directory), own_config]
+    parts = [card, exported, ops, *_measured(directory), own_config]
     return "\n\n".join(parts) + "\n"
 
 

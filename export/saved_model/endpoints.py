@@ -1,11 +1,13 @@
-"""The signatures of an exported model, in core TensorFlow ops only: text in, pictures out."""
+"""The signatures of an exported model, text in, pictures out.
+
+They are in core TensorFlow ops, but for models that read wordpieces: these need tensorflow-text's.
+"""
 
 from pathlib import Path
 
 import tensorflow as tf
 
 from data_pipeline.pixels import to_uint8
-from data_pipeline.tokenizer import tokenize_tf
 from t2i_tf.models.model_directory import ModelDirectory
 from t2i_tf.models.text_to_image import TokensToImage
 
@@ -24,6 +26,7 @@ class Endpoints:
     def __init__(self, model: ModelDirectory, vocabulary_path: str | Path):
         self.network = TokensToImage(model.text_encoder, model.generator)
         self.max_words = model.config.data.max_words
+        self.vocabulary = model.vocabulary
         self.table = tf.lookup.StaticHashTable(
             tf.lookup.TextFileInitializer(
                 str(vocabulary_path),
@@ -86,7 +89,7 @@ class Endpoints:
 
         T is at least 1, so that a batch of no texts passes through the networks too.
         """
-        words = tokenize_tf(text)
+        words = self.vocabulary.tokenize_tf(text)
         ids = words.with_values(self.table.lookup(words.values))
         known = ids.with_values(ids.values != 0)
         words, ids = (tf.ragged.boolean_mask(part, known) for part in (words, ids))

@@ -9,7 +9,6 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from data_pipeline.tokenizer import tokenize
 from t2i_tf.models.model_directory import ModelDirectory
 
 FILE = "tf_serving_warmup_requests"
@@ -24,7 +23,8 @@ def write(path: str | Path, model: ModelDirectory, name: str) -> None:
         model: The model, for its words; the text has as many as a caption may have.
         name: The model's name on the server.
     """
-    words = [word for word in model.vocabulary.words[1:] if tokenize(word) == [word]]
+    vocabulary = model.vocabulary
+    words = [word for word in vocabulary.words[1:] if vocabulary.tokenize(word) == [word]]
     text = " ".join(words[: model.config.data.max_words])
     with tf.io.TFRecordWriter(str(path)) as writer:
         for batch in (1, BATCH):

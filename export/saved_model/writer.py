@@ -56,7 +56,8 @@ def export(
     if target.exists() and not overwrite:
         raise UserError(f"{target} exists already: give another version, or overwrite it")
     model = model_directory.load(model_dir, max_words=max_words)
-    card = served_card(model_directory.find(model_dir), model.config, precision)
+    directory, tokenizer = model_directory.find(model_dir), model.vocabulary.tokenizer
+    card = served_card(directory, model.config, precision, tokenizer)
     try:
         with appearing(target, replace=overwrite) as folder:
             numbers = model.generator.count_params() + model.text_encoder.count_params()

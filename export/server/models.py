@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import functools
 import gc
 import re
 import sys
@@ -14,6 +15,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import get_model_status_pb2, prediction_log_pb2
 
 from data_pipeline.support.errors import UserError
+from data_pipeline.wordpiece import tensorflow_text
 from export.server.signatures import Signature, invalid_argument, listed
 
 POLL_SECONDS = 1.0
@@ -43,7 +45,7 @@ class Version:
         with graph.as_default():
             self._session = tf.compat.v1.Session(graph=graph)
             try:
-                meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
+                meta_graph = _load(self._session, folder)
             except (tf.errors.OutOfRangeError, tf.errors.DataLossError) as error:
                 variables = next(folder.glob("variables/*.data-*"), folder / "variables")
                 raise ValueError(f"{variables} is cut short or damaged: {_first(error)}") from error
@@ -245,6 +247,18 @@ class Versions:
             self.states[version.number] = State.END, ""
         del version
         await asyncio.to_thread(_give_back_memory)
+
+
+def _load(session, folder):
+    """Loads a SavedModel; the ops of one that reads wordpieces only when it is met."""
+    load = functools.partial(tf.compat.v1.saved_model.load, session, ["serve"], str(folder))
+    try:
+        return load()
+    except tf.errors.NotFoundError as error:
+        if "Op type not registered" not in error.message:
+            raise
+        tensorflow_text()
+        return load()
 
 
 def _give_back_memory():

@@ -118,7 +118,7 @@ def _describe(model, size):
     part = metadata.associated_file
     vocabulary = part(
         model_directory.VOCABULARY,
-        "one word a line, line number (from 0) = id",
+        f"one token a line, line number (from 0) = id; tokenizer: {model.vocabulary.tokenizer}",
         metadata.VOCABULARY,
     )
     return metadata.model(

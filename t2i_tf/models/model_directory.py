@@ -1,6 +1,6 @@
 """The model directory: the form of a trained model on disk, which every command takes.
 
-config.json                  the resolved config of the run, and the vocabulary's hash
+config.json                  the resolved config of the run, the vocabulary's hash and its tokenizer
 vocabulary.txt               one word per line, line number = token id
 text_encoder.weights.h5
 image_encoder.weights.h5     DAMSM's other half; absent where only the generator was published
@@ -23,6 +23,7 @@ from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import check_room, write_text
 from data_pipeline.support.scratch import appearing
 from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.vocabulary import load as load_vocabulary
 from t2i_tf.networks import build
 from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator
@@ -35,7 +36,7 @@ _BUNDLED = Path(__file__).parents[1] / "bundled"
 PRESETS = {"bundled": _BUNDLED / "birds64", "bundled:64": _BUNDLED / "birds64"}
 CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.txt", "README.md"
 NETWORKS = ("text_encoder", "image_encoder", "generator")
-VOCABULARY_HASH = "vocabulary_sha256"
+VOCABULARY_HASH, TOKENIZER = "vocabulary_sha256", "tokenizer"
 BYTES = 5  # of a weights file per number, including HDF5's overhead
 
 
@@ -92,7 +93,11 @@ def save(
     networks = {name: getattr(model, name) for name in NETWORKS if getattr(model, name)}
     networks |= {f"discriminator_{i}": network for i, network in enumerate(model.discriminators)}
     with appearing(Path(directory), replace=True) as folder:
-        config = {**model.config.to_dict(), VOCABULARY_HASH: model.vocabulary.sha256}
+        config = {
+            **model.config.to_dict(),
+            VOCABULARY_HASH: model.vocabulary.sha256,
+            TOKENIZER: model.vocabulary.tokenizer,
+        }
         write_config(folder / CONFIG, ml_collections.ConfigDict(config))
         model.vocabulary.save(folder / VOCABULARY)
         (folder / CARD).write_text(card, encoding="utf-8")
@@ -148,14 +153,17 @@ def describe(
     missing = [name for name in names if not (directory / name).is_file()]
     if missing:
         raise UserError(f"{directory} is no model directory: it lacks {', '.join(missing)}")
-    config, vocabulary = read_config(directory / CONFIG), Vocabulary.load(directory / VOCABULARY)
-    if VOCABULARY_HASH in config:  # Older models lack it.
-        if config[VOCABULARY_HASH] != vocabulary.sha256:
-            raise UserError(
-                f"{directory / VOCABULARY} is not the vocabulary that the model was trained with: "
-                f"its SHA-256 differs from the one in {CONFIG}"
-            )
-        del config[VOCABULARY_HASH]
+    config = read_config(directory / CONFIG)
+    # Older models lack both, and read words.
+    expected, tokenizer = config.get(VOCABULARY_HASH), config.get(TOKENIZER, Vocabulary.tokenizer)
+    for name in {VOCABULARY_HASH, TOKENIZER} & set(config):
+        del config[name]
+    vocabulary = load_vocabulary(directory / VOCABULARY, tokenizer)
+    if expected not in (None, vocabulary.sha256):
+        raise UserError(
+            f"{directory / VOCABULARY} is not the vocabulary that the model was trained with: "
+            f"its SHA-256 differs from the one in {CONFIG}"
+        )
     return config, vocabulary
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data_pipeline.tokenizer import tokenize
 
-LONGEST_SLUG = 60
+LONGEST_SLUG = 60  # bytes: file systems count them
 
 
 def picture_name(number: int, text: str, seed: int) -> str:
@@ -22,6 +22,8 @@ def first_free_number(folder: Path) -> int:
 def _slug(text):
     """The caption's words as part of a file name, cut at a word where it gets long."""
     words = "-".join(tokenize(text))
-    if len(words) <= LONGEST_SLUG:
+    data = words.encode()
+    if len(data) <= LONGEST_SLUG:
         return words
-    return words[: LONGEST_SLUG + 1].rpartition("-")[0] or words[:LONGEST_SLUG]
+    begun = data[: LONGEST_SLUG + 1].rpartition(b"-")[0] or data[:LONGEST_SLUG]
+    return begun.decode(errors="ignore")

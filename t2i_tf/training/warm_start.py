@@ -36,7 +36,7 @@ def with_encoders(
     Raises:
         UserError: The DAMSM has another vocabulary, or encoders of other sizes.
     """
-    if damsm.vocabulary.sha256 != vocabulary.sha256:
+    if damsm.vocabulary != vocabulary:
         raise UserError(f"the DAMSM {directory} was trained with another vocabulary than the data")
     for section in ("text_encoder", "image_encoder"):
         theirs, ours = (
@@ -88,7 +88,7 @@ def starting_point(
     theirs, ours = source.get("text_encoder", {}).get("units"), config.text_encoder.units
     if theirs != ours:
         differences.append(f"text_encoder.units ({theirs}, here {ours})")
-    if words.sha256 != vocabulary.sha256:
+    if words != vocabulary:
         differences.append(f"the vocabulary ({len(words)} words, here {len(vocabulary)})")
     if differences:
         raise UserError(

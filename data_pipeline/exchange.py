@@ -1,0 +1,109 @@
+"""Exchanges words within captions: negatives that differ only in which thing has which property.
+
+Yuksekgonul et al., "When and why vision-language models behave like bags-of-words" (2023).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline.support.errors import UserError
+from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.wordpiece import JOINER
+
+
+class Exchange:
+    """Exchanges the words of one group, the group of a word of the caption chosen at random.
+
+    Where the group has several words in the caption they are rotated among their places, a single
+    one is replaced by another of the group. Inflected words are given with all their forms, and
+    each place keeps its form: "красной грудкой, синими крыльями" becomes "синей грудкой, красными
+    крыльями".
+
+    Args:
+        groups: Groups of words of which any two differ in meaning. A word is written as its forms,
+            separated by spaces, in an order that is the group's. Forms that the vocabulary lacks
+            are left out.
+        vocabulary: The captions'.
+        max_words: T, the tokens of a caption.
+
+    Raises:
+        UserError: Words of a group have different numbers of forms.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[str]], vocabulary: Vocabulary, max_words: int):
+        self._width = max_words
+        # A row for each form of each word of each group; number 0 stands for all other words.
+        tokens, group, word, place = [[]], [0], [0], [0]
+        first, words, forms = [0], [0], [0]  # Of each group: its first row, and how many of each.
+        for number, own in enumerate(groups, 1):
+            split = [text.split() for text in own]
+            if len({len(texts) for texts in split}) > 1:
+                raise UserError(
+                    f"exchange_words {', '.join(own)}: all words of a group need the same forms"
+                )
+            first.append(len(tokens))
+            words.append(len(split))
+            forms.append(len(split[0]) if split else 0)
+            for row, texts in enumerate(split):
+                for column, text in enumerate(texts):
+                    ids, unknown = vocabulary.encode(text)
+                    tokens.append([] if unknown or len(ids) > max_words else ids)
+                    group.append(number)
+                    word.append(row)
+                    place.append(column)
+        padded = np.zeros((len(tokens), max_words), np.int32)
+        for row, ids in zip(padded, tokens, strict=True):
+            row[: len(ids)] = ids
+        self._tokens, self._known = tf.constant(padded), tf.constant(padded[:, 0] > 0)
+        self._group, self._word, self._place = map(tf.constant, (group, word, place))
+        self._first, self._words, self._forms = map(tf.constant, (first, words, forms))
+        begins = [not text.startswith(JOINER) for text in vocabulary.words]
+        self._begins = tf.constant(begins, tf.int32)
+
+    def __call__(self, tokens: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """The caption with words exchanged, int32 `[T]`; unchanged where that changes nothing.
+
+        Args:
+            tokens: The caption, int32 `[T]`, 0 after the last token.
+            seed: Decides the exchange.
+        """
+        words = self._as_words(tokens)
+        same = tf.reduce_all(words[:, tf.newaxis] == self._tokens, axis=-1)
+        rows = tf.argmax(tf.cast(same, tf.int32), axis=1, output_type=tf.int32)
+        groups = tf.gather(self._group, rows)
+        seeds = tf.random.split(seed)
+        chance = tf.random.stateless_uniform([self._width], seeds[0])[: tf.size(rows)]
+        group = groups[tf.argmax(tf.where(groups > 0, chance, -1.0))]
+        exchanged = (groups == group) & (groups > 0)
+        new = self._exchanged(tf.boolean_mask(rows, exchanged), group, seeds[1])
+        words = tf.tensor_scatter_nd_update(
+            words, tf.where(exchanged), tf.gather(self._tokens, new)
+        )
+        wrong = tf.boolean_mask(words, words > 0)[: self._width]
+        wrong = tf.pad(wrong, [[0, self._width - tf.size(wrong)]])
+        return tf.ensure_shape(wrong, [self._width])
+
+    def _as_words(self, tokens):
+        """The tokens of each word in a row, int32 `[W, T]`."""
+        tokens = tf.boolean_mask(tokens, tokens > 0)
+        begins = tf.gather(self._begins, tokens)
+        numbers = tf.cumsum(begins) - begins[:1]
+        words = tf.RaggedTensor.from_value_rowids(tokens, numbers, validate=False)
+        return words.to_tensor(shape=[None, self._width])
+
+    def _exchanged(self, rows, group, seed):
+        """The rows of the tables that take the place of `rows`, which are all of one group."""
+        words, places = tf.gather(self._word, rows), tf.gather(self._place, rows)
+        first, forms = self._first[group], self._forms[group]
+        others = tf.range(self._words[group])
+        known = tf.gather(self._known, first + others * forms + places[:1])
+        others = tf.boolean_mask(others, known & (others != words[:1]))
+        single = tf.size(rows) == 1
+        choices = tf.maximum(tf.where(single, tf.size(others), tf.size(rows) - 1), 1)
+        choice = tf.random.stateless_uniform([], seed, 0, choices, tf.int32)
+        replaced = tf.concat([others, words], 0)[choice : choice + 1]
+        words = tf.where(single, replaced, tf.roll(words, 1 + choice, 0))
+        new = first + words * forms + places
+        return tf.where(tf.gather(self._known, new), new, rows)
