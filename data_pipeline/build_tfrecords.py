@@ -75,7 +75,7 @@ def _draw(values: flags.FlagValues, folder: os.PathLike, workers: int) -> None:
 
 def _build(values: flags.FlagValues, source: Source, workers: int) -> None:
     from data_pipeline import builder
-    from data_pipeline.vocabulary import Vocabulary, WordpieceVocabulary, load
+    from data_pipeline.vocabulary import Vocabulary, WordpieceVocabulary, load, unit
 
     output_dir = builder.free_output_dir(values.output_dir)
     vocabulary = load(values.vocabulary, values.tokenizer) if values.vocabulary else None
@@ -102,7 +102,7 @@ def _build(values: flags.FlagValues, source: Source, workers: int) -> None:
         print(f"warning: {warning}", file=sys.stderr)
     counts = ", ".join(f"{split['images']} {name}" for name, split in info.splits.items())
     size, words = info.stored_size, info.vocabulary["size"]
-    print(f"{output_dir}: {counts} pictures of {size} px, {words} words")
+    print(f"{output_dir}: {counts} pictures of {size} px, {words} {unit(info.vocabulary)}")
 
 
 def _define_flags() -> None:

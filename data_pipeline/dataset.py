@@ -16,6 +16,7 @@ from data_pipeline.pixels import size_to_crop, to_float
 from data_pipeline.records import Records
 from data_pipeline.support.errors import UserError
 from data_pipeline.tfrecord import DatasetInfo, parse, shard_paths
+from data_pipeline.wordpiece import begins, word_numbers
 
 _READ_TOGETHER = 32  # Records that one call into Python reads.
 
@@ -71,7 +72,8 @@ class Split:
         Args:
             batch_size: B.
             image_sizes: Sides of the image pyramid, ascending, each half of the next.
-            max_words: T; a longer caption keeps a random subset of its words in order.
+            max_words: T; a longer caption keeps a random subset of its words in order (of
+                wordpieces, T pieces of random words).
             seed: Decides every random choice together with the example's index.
             start: Global index of the first example.
             share: A worker's share of each global batch, as (first, rows, of): of every `of`
@@ -180,6 +182,7 @@ class _Loader:
         self.seed = seed
         self.flip = flip
         self.crop_jitter = crop_jitter
+        self.begins = begins(split.vocabulary.words)
         self.exchange = None
         if exchange_words:
             self.exchange = Exchange(exchange_words, split.vocabulary, max_words)
@@ -234,9 +237,11 @@ class _Loader:
         return tf.image.resize(image, tf.cast(tf.round(size), tf.int32), antialias=True)
 
     def _words(self, parsed, caption, seed):
-        """The caption's token ids, in order; a random subset of `max_words` if there are more."""
+        """The caption's token ids, in order; those of random words if there are too many."""
         tokens = _caption_tokens(parsed, caption)
-        order = tf.argsort(tf.random.stateless_uniform([tf.size(tokens)], seed))
+        chance = tf.random.stateless_uniform([tf.size(tokens)], seed)
+        chance = tf.gather(chance, word_numbers(tokens, self.begins))
+        order = tf.argsort(chance, stable=True)
         return self._pad(tf.gather(tokens, tf.sort(order[: self.max_words])))
 
     def _pad(self, tokens):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from data_pipeline.support.errors import UserError
 from data_pipeline.vocabulary import Vocabulary
-from data_pipeline.wordpiece import JOINER
+from data_pipeline.wordpiece import begins, word_numbers
 
 
 class Exchange:
@@ -59,8 +59,7 @@ class Exchange:
         self._tokens, self._known = tf.constant(padded), tf.constant(padded[:, 0] > 0)
         self._group, self._word, self._place = map(tf.constant, (group, word, place))
         self._first, self._words, self._forms = map(tf.constant, (first, words, forms))
-        begins = [not text.startswith(JOINER) for text in vocabulary.words]
-        self._begins = tf.constant(begins, tf.int32)
+        self._begins = begins(vocabulary.words)
 
     def __call__(self, tokens: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """The caption with words exchanged, int32 `[T]`; unchanged where that changes nothing.
@@ -88,8 +87,7 @@ class Exchange:
     def _as_words(self, tokens):
         """The tokens of each word in a row, int32 `[W, T]`."""
         tokens = tf.boolean_mask(tokens, tokens > 0)
-        begins = tf.gather(self._begins, tokens)
-        numbers = tf.cumsum(begins) - begins[:1]
+        numbers = word_numbers(tokens, self._begins)
         words = tf.RaggedTensor.from_value_rowids(tokens, numbers, validate=False)
         return words.to_tensor(shape=[None, self._width])
 

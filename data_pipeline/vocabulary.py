@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -28,12 +28,13 @@ class Vocabulary:
         words: The words by id, a tuple.
         index: Dict from word to id.
         tokenizer: The name of the way in which captions are split, a key of `TOKENIZERS`.
+        unit: What the words are called in messages.
 
     Raises:
         ValueError: if `words` breaks one of the rules above.
     """
 
-    tokenizer = "words"
+    tokenizer, unit = "words", "words"
 
     def __init__(self, words: Sequence[str]):
         self.words = tuple(words)
@@ -144,7 +145,7 @@ class WordpieceVocabulary(Vocabulary):
     `tokenize_tf` needs tensorflow-text's ops.
     """
 
-    tokenizer = "wordpiece"
+    tokenizer, unit = "wordpiece", "wordpieces"
 
     def tokenize(self, text: str) -> list[str]:
         """The pieces of the caption's words, in order; a word that cannot be cut is left whole."""
@@ -166,6 +167,11 @@ class WordpieceVocabulary(Vocabulary):
 
 
 TOKENIZERS = {kind.tokenizer: kind for kind in (Vocabulary, WordpieceVocabulary)}
+
+
+def unit(description: Mapping[str, str]) -> str:
+    """What the words are called in a data set with this `vocabulary` in its description."""
+    return TOKENIZERS[description.get("tokenizer", Vocabulary.tokenizer)].unit
 
 
 def load(path: str | os.PathLike, tokenizer: str = Vocabulary.tokenizer) -> Vocabulary:

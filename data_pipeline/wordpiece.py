@@ -69,6 +69,17 @@ def cut_tf(texts: tf.Tensor, vocabulary: Sequence[str]) -> tf.RaggedTensor:
     return cutter.tokenize(words).merge_dims(1, 2)
 
 
+def begins(vocabulary: Sequence[str]) -> tf.Tensor:
+    """For each token of a vocabulary 1 if it begins a word, else 0: int32 `[V]`."""
+    return tf.constant([not token.startswith(JOINER) for token in vocabulary], tf.int32)
+
+
+def word_numbers(tokens: tf.Tensor, begins: tf.Tensor) -> tf.Tensor:
+    """The number of the word, from 0, that each token of a caption belongs to: int32 `[T]`."""
+    first = tf.gather(begins, tokens)
+    return tf.cumsum(first) - first[:1]
+
+
 def learn(counts: Mapping[str, int], size: int) -> list[str]:
     """The pieces of a vocabulary.
 

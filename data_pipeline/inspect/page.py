@@ -10,6 +10,7 @@ from PIL import Image
 from data_pipeline.inspect import duplicates
 from data_pipeline.inspect.survey import SplitSurvey
 from data_pipeline.tfrecord import DatasetInfo
+from data_pipeline.vocabulary import unit
 
 _THUMBNAIL = 160
 _BARS, _WORDS, _PAIRS = 40, 60, 12
@@ -68,7 +69,7 @@ def page(
         title=html.escape(title),
         summary=html.escape(
             f"Pictures of {info.stored_size} px on the smaller side, {len(info.classes):,} classes,"
-            f" {info.vocabulary['size']:,} words in the vocabulary; {state}."
+            f" {info.vocabulary['size']:,} {unit(info.vocabulary)} in the vocabulary; {state}."
         ),
         heads="".join(f'<th class="n">{html.escape(own.name)}</th>' for own in surveys),
         rows="".join(_row(name, surveys, value) for name, value in _ROWS.items()),

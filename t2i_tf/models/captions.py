@@ -56,7 +56,7 @@ def encode(captions: Sequence[str], vocabulary: Vocabulary, max_words: int) -> E
             warnings.append(f"{shown!r}: left out words the model does not know: {names}")
         if len(ids) > max_words:
             warnings.append(
-                f"{shown!r}: kept the first {max_words} of {len(ids)} words, "
+                f"{shown!r}: kept the first {max_words} of {len(ids)} {vocabulary.unit}, "
                 "the most the model reads"
             )
         ids = ids[:max_words]

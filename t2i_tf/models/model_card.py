@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from data_pipeline.support.hashing import file_sha256
 from data_pipeline.support.version import VERSION
 from data_pipeline.tfrecord import DatasetInfo
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.vocabulary import Vocabulary, unit
 
 _CARD = """# {name}
 
@@ -16,7 +16,7 @@ _CARD = """# {name}
 ({train:,} training and {test:,} test images of {classes} classes) with t2i_tf {version}.
 
 - Images: {size} x {size} px
-- Vocabulary: {words:,} words (`vocabulary.txt`), captions of at most {max_words} words
+- Vocabulary: {words:,} {unit} (`vocabulary.txt`), captions of at most {max_words} {unit}
 - Config: `config.json`
 {use}"""
 
@@ -96,6 +96,7 @@ def _card(kind, config, info, step, use):
         version=VERSION,
         size=config.data.image_size,
         words=info.vocabulary["size"],
+        unit=unit(info.vocabulary),
         max_words=config.data.max_words,
         use=use,
     )

@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from data_pipeline.dataset import Split
+from data_pipeline.drawn.russian import COLOURS
 
 ROOT = Path(__file__).parents[2]
+WORDS = [[" ".join(forms) for forms in COLOURS.values()]]
 
 
 def command(*arguments):
@@ -35,6 +37,31 @@ def test_drawn_birds_are_built_in_one_command(tmp_path):
     split = Split(tmp_path / "data" / "birds", "train")
     assert len(split) == 4
     assert all(b'"belly"' in example["attributes"] for example in split.examples())
+
+
+def test_captions_in_russian_are_built_into_wordpieces(tmp_path):
+    result = command(
+        *("--source=synthetic", f"--output_dir={tmp_path / 'birds'}", "--language=ru"),
+        *("--tokenizer=wordpiece", "--vocabulary_size=100", "--variety=plain"),
+        *("--num_train=4", "--num_test=2", "--num_species=3", "--picture_size=64"),
+        *("--image_size=32", "--num_shards=1", "--workers=1"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert " wordpieces\n" in result.stdout and "left out" not in result.stderr
+    split = Split(tmp_path / "birds", "train")
+    assert split.info.vocabulary["tokenizer"] == "wordpiece" == split.vocabulary.tokenizer
+    assert 60 < len(split.vocabulary) <= 100
+    example = split.example(0)
+    ids = example["token_ids"][: example["token_counts"][0]]
+    pieces = " ".join(split.vocabulary.words[i] for i in ids).replace(" ##", "")
+    assert pieces == example["captions"][0].decode().replace(",", "")
+    (batch,) = split.train_batches(
+        batch_size=4, image_sizes=[32], max_words=12, seed=0, exchange_words=WORDS
+    ).take(1)
+    for key in ("tokens", "wrong_tokens"):  # Long captions keep random words, not random pieces.
+        firsts = [split.vocabulary.words[row[0]] for row in batch[key].numpy()]
+        assert not any(first.startswith("##") for first in firsts)
+    assert (batch["tokens"] != batch["wrong_tokens"]).numpy().any(axis=1).all()
 
 
 def test_bad_input_ends_with_its_list_and_exit_code_1(mini_cub, tmp_path):

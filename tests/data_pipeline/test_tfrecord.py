@@ -35,6 +35,19 @@ def data_dir(tmp_path):
     return tmp_path
 
 
+def test_a_vocabulary_is_of_words_where_no_tokenizer_is_named(data_dir):
+    assert type(DatasetInfo.load(data_dir).load_vocabulary(data_dir)) is Vocabulary
+    path = data_dir / "dataset_info.json"
+    content = json.loads(path.read_text())
+    content["vocabulary"]["tokenizer"] = "wordpiece"
+    path.write_text(json.dumps(content))
+    vocabulary = DatasetInfo.load(data_dir).load_vocabulary(data_dir)
+    assert vocabulary.tokenizer == "wordpiece" and vocabulary.words == ("<end>", "bird", "red")
+    path.write_text(json.dumps(content).replace("wordpiece", "bytes"))
+    with pytest.raises(UserError, match="for the tokenizer 'bytes'; this program knows words"):
+        DatasetInfo.load(data_dir)
+
+
 def assert_is_record(parsed):
     assert parsed["image"].numpy() == b"\xff\xd8jpeg"
     assert parsed["class_id"].numpy() == 2

@@ -172,6 +172,7 @@ def test_sizes_are_read_off_the_weights(imported):
             "unconditional": True,
         },
         "vocabulary_sha256": Vocabulary(WORDS).sha256,
+        "tokenizer": "words",
     }
     assert Vocabulary.load(imported / "vocabulary.txt").words == tuple(WORDS)
 

@@ -12,10 +12,13 @@ from PIL import Image
 
 from data_pipeline.pixels import to_uint8
 from data_pipeline.tokenizer import tokenize
+from data_pipeline.vocabulary import WordpieceVocabulary
+from data_pipeline.wordpiece import LONGEST_WORD
 from export.tflite import convert as tflite_convert
 from t2i_tf.models import captions, model_directory
 from t2i_tf.models.text_to_image import TokensToImage
 from tests.commands import ROOT
+from tests.unicode_texts import random_texts
 
 MOBILE = ROOT / "export" / "mobile"
 SCRIPT = MOBILE / "text_to_image.py"
@@ -44,6 +47,17 @@ def test_any_characters(twin, rng):
     for row in np.array_split(points, 5000):
         text = "".join(map(chr, row))
         assert twin.tokenize(text) == tokenize(text)
+
+
+def test_pieces_of_any_text(twin, rng, tmp_path):
+    texts = random_texts(rng, 600)
+    vocabulary = WordpieceVocabulary.from_captions(texts[:100], 2000)
+    model = twin.TextToImage.__new__(twin.TextToImage)
+    model.ids, model.wordpiece = vocabulary.index, True
+    assert [model.tokens(text) for text in texts] == [vocabulary.tokenize(text) for text in texts]
+    model.wordpiece = False
+    assert [model.tokens(text) for text in texts] == [tokenize(text) for text in texts]
+    assert twin.LONGEST_WORD == LONGEST_WORD
 
 
 PROGRAM = """
@@ -88,7 +102,7 @@ def test_twin_tells_what_is_wrong(phone, tmp_path):
     for model, text, message in (
         (phone["float32"].path, "zorp", "knows no word of 'zorp'"),
         ("nothing.tflite", "a bird", "No such file"),
-        ("text.tflite", "a bird", "holds no vocabulary.txt"),
+        ("text.tflite", "a bird", "lacks vocabulary.txt or config.json"),
     ):
         code, _, errors = run_twin(tmp_path, f"--model={model}", f"--text={text}", "--output=o.png")
         assert code == 1 and len(errors) == 1 and message in errors[0]

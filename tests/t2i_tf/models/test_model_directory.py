@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 import types
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from data_pipeline.support.errors import UserError
+from data_pipeline.vocabulary import WordpieceVocabulary
 from t2i_tf.models import model_directory
 
 
@@ -24,6 +26,19 @@ def test_saved_model_comes_back(small_model, model_dir):
         for one, other in zip(saved.get_weights(), read.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
     assert (model_dir / model_directory.CARD).read_text(encoding="utf-8").startswith("# ")
+
+
+def test_the_tokenizer_is_kept_and_words_where_none_is_named(small_model, copy, tmp_path):
+    pieces = WordpieceVocabulary(small_model.vocabulary.words)
+    model = dataclasses.replace(small_model, vocabulary=pieces)
+    model_directory.save(tmp_path / "pieces", model, "# Pieces\n")
+    assert model_directory.load(tmp_path / "pieces", need=()).vocabulary == pieces
+    path = copy / "config.json"
+    config = json.loads(path.read_text())
+    assert config.pop("tokenizer") == "words"
+    path.write_text(json.dumps(config))
+    loaded = model_directory.load(copy, need=())
+    assert loaded.vocabulary == small_model.vocabulary and loaded.config == small_model.config
 
 
 def test_only_what_is_needed_is_loaded(model_dir):
