@@ -1,9 +1,10 @@
-"""Exports a model directory as a SavedModel: text in, pictures out, in core TensorFlow ops only.
+"""Exports a model directory as a SavedModel: text in, pictures out, in core TensorFlow ops.
 
     python -m export.saved_model --model_dir=<model> --output_dir=served/birds
 
 writes served/birds/1 (the next time 2, ...), which TensorFlow Serving and `tf.saved_model.load`
-read without this package. B and the captions' length are free; T is the batch's longest caption.
+read without this package (a model of wordpieces after `import tensorflow_text`). B and the
+captions' length are free; T is the batch's longest caption.
 
     signature            inputs                          outputs
     serving_default      text [B]                        image_bytes [B], PNG

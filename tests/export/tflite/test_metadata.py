@@ -74,6 +74,7 @@ def test_metadata_is_found_again(variant, phone, bundled):
     stats, (vocabulary,) = tokens.child(5), tokens.children(6)
     assert (stats.only_float(1), stats.only_float(0)) == (0, len(bundled.vocabulary) - 1)
     assert vocabulary.text(0) == "vocabulary.txt"
+    assert vocabulary.text(1).endswith("; tokenizer: words")
     assert vocabulary.number(2, number_types.Int8Flags) == 5  # VOCABULARY
     (image,) = subgraph.children(3)
     assert image.text(0) == "image"
