@@ -19,7 +19,8 @@ from PIL import Image
 
 SIGNATURE = "generate_from_noise"
 TOKENS, NOISE, IMAGE = "tokens", "noise", "image"
-VOCABULARY, CONFIG = "vocabulary.txt", "config.json"
+VOCABULARY = "vocabulary.txt"
+CONFIG = "config.json"
 UNSPACED = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
 LONGEST_WORD = 1000  # bytes that are cut into pieces
 

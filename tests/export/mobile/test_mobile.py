@@ -57,7 +57,6 @@ def test_pieces_of_any_text(twin, rng, tmp_path):
     assert [model.tokens(text) for text in texts] == [vocabulary.tokenize(text) for text in texts]
     model.wordpiece = False
     assert [model.tokens(text) for text in texts] == [tokenize(text) for text in texts]
-    assert twin.LONGEST_WORD == LONGEST_WORD
 
 
 PROGRAM = """
@@ -123,9 +122,12 @@ def test_names_are_those_of_the_export(name, phone):
 @pytest.mark.parametrize(
     "name", ["text_to_image.py", "kotlin/Tokenizer.kt", "swift/Tokenizer.swift"]
 )
-def test_vocabulary_is_read_by_its_name(name):
-    declared = f'(?i)vocabulary(file)? = "{model_directory.VOCABULARY}"'
-    assert re.search(declared, (MOBILE / name).read_text())
+def test_vocabulary_and_config_are_read_by_their_names(name):
+    source = (MOBILE / name).read_text(encoding="utf-8")
+    for constant in ("VOCABULARY", "CONFIG"):
+        declared = f'(?i){constant}(file)? = "{getattr(model_directory, constant)}"'
+        assert re.search(declared, source)
+    assert re.search(rf"(?i)longest_?word = {LONGEST_WORD}\b", source)
 
 
 @pytest.mark.parametrize("name", ["kotlin/MainActivity.kt", "swift/ContentView.swift"])
