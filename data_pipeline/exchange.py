@@ -14,12 +14,11 @@ from data_pipeline.wordpiece import begins, word_numbers
 
 
 class Exchange:
-    """Exchanges the words of one group, the group of a word of the caption chosen at random.
+    """Swaps a random word of a caption with another word of its group.
 
-    Where the group has several words in the caption they are rotated among their places, a single
-    one is replaced by another of the group. Inflected words are given with all their forms, and
-    each place keeps its form: "красной грудкой, синими крыльями" becomes "синей грудкой, красными
-    крыльями".
+    Where the caption has no other of the group, the word is replaced by one of it. Inflected words
+    are given with all their forms, and each place keeps its form: "красной грудкой, синими
+    крыльями" becomes "синей грудкой, красными крыльями".
 
     Args:
         groups: Groups of words of which any two differ in meaning. A word is written as its forms,
@@ -71,15 +70,8 @@ class Exchange:
         words = self._as_words(tokens)
         same = tf.reduce_all(words[:, tf.newaxis] == self._tokens, axis=-1)
         rows = tf.argmax(tf.cast(same, tf.int32), axis=1, output_type=tf.int32)
-        groups = tf.gather(self._group, rows)
-        seeds = tf.random.split(seed)
-        chance = tf.random.stateless_uniform([self._width], seeds[0])[: tf.size(rows)]
-        group = groups[tf.argmax(tf.where(groups > 0, chance, -1.0))]
-        exchanged = (groups == group) & (groups > 0)
-        new = self._exchanged(tf.boolean_mask(rows, exchanged), group, seeds[1])
-        words = tf.tensor_scatter_nd_update(
-            words, tf.where(exchanged), tf.gather(self._tokens, new)
-        )
+        new = self._exchanged(rows, tf.random.split(seed, 3))
+        words = tf.where((new != rows)[:, tf.newaxis], tf.gather(self._tokens, new), words)
         wrong = tf.boolean_mask(words, words > 0)[: self._width]
         wrong = tf.pad(wrong, [[0, self._width - tf.size(wrong)]])
         return tf.ensure_shape(wrong, [self._width])
@@ -91,17 +83,29 @@ class Exchange:
         words = tf.RaggedTensor.from_value_rowids(tokens, numbers, validate=False)
         return words.to_tensor(shape=[None, self._width])
 
-    def _exchanged(self, rows, group, seed):
-        """The rows of the tables that take the place of `rows`, which are all of one group."""
-        words, places = tf.gather(self._word, rows), tf.gather(self._place, rows)
+    def _exchanged(self, rows, seeds):
+        """The rows of the tables that take the place of `rows`, int32 `[W]`."""
+        groups, words, places = (tf.gather(t, rows) for t in (self._group, self._word, self._place))
+        chosen = self._random_place(groups > 0, seeds[0])
+        word, group = words[chosen], groups[chosen]
         first, forms = self._first[group], self._forms[group]
+        of_group = (groups == group) & (groups > 0)
+        partners = of_group & (words != word)
+        partner = self._random_place(partners, seeds[1])
+        swapped = tf.tensor_scatter_nd_update(
+            words, tf.stack([chosen, partner])[:, tf.newaxis], [words[partner], word]
+        )
         others = tf.range(self._words[group])
-        known = tf.gather(self._known, first + others * forms + places[:1])
-        others = tf.boolean_mask(others, known & (others != words[:1]))
-        single = tf.size(rows) == 1
-        choices = tf.maximum(tf.where(single, tf.size(others), tf.size(rows) - 1), 1)
-        choice = tf.random.stateless_uniform([], seed, 0, choices, tf.int32)
-        replaced = tf.concat([others, words], 0)[choice : choice + 1]
-        words = tf.where(single, replaced, tf.roll(words, 1 + choice, 0))
-        new = first + words * forms + places
+        known = tf.gather(self._known, first + others * forms + places[chosen])
+        others = tf.boolean_mask(others, known & (others != word))
+        limit = tf.maximum(tf.size(others), 1)
+        choice = tf.random.stateless_uniform([], seeds[2], 0, limit, tf.int32)
+        replaced = tf.where(of_group, tf.concat([others, [word]], 0)[choice], words)
+        new = first + tf.where(tf.reduce_any(partners), swapped, replaced) * forms + places
+        new = tf.where(of_group, new, rows)
         return tf.where(tf.gather(self._known, new), new, rows)
+
+    def _random_place(self, mask, seed):
+        """The position of a random True of `[W]`; 0 if there is none."""
+        chance = tf.random.stateless_uniform([self._width], seed)[: tf.size(mask)]
+        return tf.argmax(tf.where(mask, chance, -1.0))

@@ -33,8 +33,9 @@ def test_each_place_keeps_the_form_of_its_word():
     caption = "птица с красной грудкой и синими крыльями макушка белая"
     found, row = exchanged(vocabulary, [COLOURS], caption)
     assert found == {
-        "птица с синей грудкой и белыми крыльями макушка красная",
-        "птица с белой грудкой и красными крыльями макушка синяя",
+        "птица с синей грудкой и красными крыльями макушка белая",
+        "птица с белой грудкой и синими крыльями макушка красная",
+        "птица с красной грудкой и белыми крыльями макушка синяя",
     }
     assert row.dtype == tf.int32 and row.shape == [12]
 
@@ -43,6 +44,12 @@ def test_a_single_word_is_replaced_in_its_form():
     vocabulary = Vocabulary([END, *WORDS.split()])
     found, _ = exchanged(vocabulary, [COLOURS], "птица с красными крыльями")
     assert found == {"птица с синими крыльями", "птица с белыми крыльями"}
+
+
+def test_a_word_that_occurs_twice_is_replaced_in_both_places():
+    vocabulary = Vocabulary([END, *WORDS.split()])
+    found, _ = exchanged(vocabulary, [COLOURS], "красная птица с красной грудкой")
+    assert found == {"синяя птица с синей грудкой", "белая птица с белой грудкой"}
 
 
 def test_forms_that_the_vocabulary_lacks_are_not_put_in():
@@ -60,7 +67,11 @@ def test_words_of_several_pieces_are_exchanged_whole():
     pieces = "крас ##н ##ая ##ой ##ыми син ##ей ##ими ##яя белой белыми белая а ##а с птица"
     vocabulary = WordpieceVocabulary([END, *pieces.split()])
     found, _ = exchanged(vocabulary, [COLOURS], "птица с красной а синими с белая")
-    assert found == {"птица с синей а белыми с красная", "птица с белой а красными с синяя"}
+    assert found == {
+        "птица с синей а красными с белая",
+        "птица с белой а синими с красная",
+        "птица с красной а белыми с синяя",
+    }
 
 
 def test_a_caption_that_grows_too_long_is_cut():
