@@ -2,7 +2,9 @@
 
 import os
 
-from data_pipeline.support import quiet
+from data_pipeline.support import early, quiet
+
+early.install()
 
 # TensorFlow's native code reads this variable when it is loaded and then prints no start-up
 # messages. Errors still reach the caller as exceptions.

@@ -5,6 +5,7 @@ decide its record, caption, crop, flip and subset of words. A run that stopped a
 resumes exactly by starting at n * batch_size; the stream has no state to save.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -53,6 +54,11 @@ class Split:
 
     def __len__(self) -> int:
         return len(self._records)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A hash of the vocabulary and of the records, see `Records.fingerprint`."""
+        return f"{self.vocabulary.sha256[:32]}-{self._records.fingerprint()[:32]}"
 
     def train_batches(
         self,

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import write_text
+from data_pipeline.support.json_text import parse_json
 from data_pipeline.vocabulary import Vocabulary, load
 
 FORMAT_VERSION = 1
@@ -139,7 +141,7 @@ class DatasetInfo:
         """
         path = Path(data_dir) / INFO_FILE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse_json(path.read_text(encoding="utf-8"))
             version = content["format_version"]
         except (OSError, ValueError, TypeError, KeyError):
             raise UserError(
@@ -153,9 +155,10 @@ class DatasetInfo:
             )
         try:
             info = cls(**content)
-            info.load_vocabulary(data_dir)
-        except (TypeError, KeyError) as error:
+            info._check()
+        except (TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged ({error}); build the data set again") from None
+        info.load_vocabulary(data_dir)
         return info
 
     def load_vocabulary(self, data_dir: str | os.PathLike) -> Vocabulary:
@@ -172,6 +175,22 @@ class DatasetInfo:
                 "hash differs); put the old file back or build the data set again"
             )
         return vocabulary
+
+    def _check(self):
+        """Raises a ValueError unless all fields that programs compute with are of their types."""
+        kinds = {"file": str, "size": int, "sha256": str}
+        fields = {f"vocabulary.{name}": (self.vocabulary, name, kinds[name]) for name in kinds}
+        names = {"dataset": str, "stored_size": int, "classes": list}
+        fields |= {name: (vars(self), name, kind) for name, kind in names.items()}
+        for split, counts in self.splits.items():
+            for name in ("images", "classes", "shards"):
+                fields[f"splits.{split}.{name}"] = counts, name, int
+        for field, (holder, name, kind) in fields.items():
+            value = holder.get(name) if isinstance(holder, dict) else None
+            if type(value) is not kind or (kind is int and value < 1):
+                raise ValueError(f"{field} is {reprlib.repr(value)}")
+        if Path(self.vocabulary["file"]).name != self.vocabulary["file"]:
+            raise ValueError(f"vocabulary.file is {self.vocabulary['file']!r}, no file's name")
 
     def save(self, data_dir: str | os.PathLike) -> None:
         """Writes `dataset_info.json` into `data_dir`, whole or not at all."""

@@ -1,6 +1,8 @@
 """Reports bad input in every entry point: one clear line and a non-zero exit code."""
 
 import contextlib
+import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -39,15 +41,20 @@ def run(main: Callable[[list[str]], None], define_flags: Callable[[], None] = la
     def guarded(arguments: list[str]) -> None:
         if not flags.FLAGS["verbosity"].present:  # app.run has set INFO by now
             logging.set_verbosity(logging.WARNING)
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+        signal.signal(signal.SIGTERM, _terminate)
+        if callable(signal.getsignal(signal.SIGINT)):  # Not ignored, as in a shell's background.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             main(arguments)
-        except (UserError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, _Terminated) as error:
+            number = signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT
             print("interrupted", file=sys.stderr)
-            sys.exit(128 + signal.SIGINT)
+            _leave(128 + number)
+        except Exception as error:
+            if (line := _line(error)) is None:
+                raise
+            print(f"error: {line}", file=sys.stderr)
+            _leave(1)
 
     defined = set(flags.FLAGS)
     define_flags()
@@ -56,6 +63,34 @@ def run(main: Callable[[list[str]], None], define_flags: Callable[[], None] = la
     # --help begins with the docstring of __main__, which an installed command's script lacks.
     sys.modules["__main__"].__doc__ = sys.modules[main.__module__].__doc__
     app.run(guarded, flags_parser=_parse)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _terminate(number, frame):
+    raise _Terminated
+
+
+def _line(error):
+    """What an error says to the user; None if it is a fault of the program."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return f"{error.filename}: {reason}" if error.filename else reason
+    # Inside tf.data, TensorFlow keeps of a UserError its text alone.
+    passed_on = re.search(rf"\b{UserError.__name__}: (.+)", str(error))
+    return passed_on and passed_on[1]
+
+
+def _leave(code):
+    """Ends the program without waiting for its threads, which may wait for a server."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def _parse(arguments):

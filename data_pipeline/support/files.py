@@ -17,20 +17,42 @@ def writing_whole(path: str | os.PathLike) -> Iterator[Path]:
 
     Args:
         path: The file to write; its folder must exist.
+
+    Raises:
+        OSError: The file cannot be written; the error names it.
     """
     path = Path(path)
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")  # Keras looks at the ending.
     try:
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        raise _about(error, path) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # A folder that may not be written, say.
+            partial.unlink()
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes UTF-8 text, whole or not at all."""
     with writing_whole(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
+
+
+@contextlib.contextmanager
+def writing_beside(target: str | os.PathLike, folder: str | os.PathLike) -> Iterator[None]:
+    """Names `target` in an OSError about a file in `folder`, where `target` is written at first."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename and not Path(error.filename).is_relative_to(folder):
+            raise
+        raise _about(error, target) from error
+
+
+def _about(error, path):
+    reason = error.strerror or str(error).partition("\n")[0]
+    return type(error)(error.errno or errno.EIO, reason, str(path))
 
 
 def check_room(folder: str | os.PathLike, size: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from data_pipeline.support.errors import UserError
+from data_pipeline.support.files import writing_beside
 
 
 @contextlib.contextmanager
@@ -22,6 +23,7 @@ def scratch(target: Path, purpose: str) -> Iterator[Path]:
 
     Raises:
         UserError: if the folder cannot be made, or another process uses it.
+        OSError: A file in the folder cannot be written; the error names `target`.
     """
     place = target.with_name(f".{target.name}.{purpose}")
     try:
@@ -32,8 +34,9 @@ def scratch(target: Path, purpose: str) -> Iterator[Path]:
         folder = place / target.name
         try:
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            yield folder
+            with writing_beside(target, place):
+                folder.mkdir()
+                yield folder
         finally:
             shutil.rmtree(place, ignore_errors=True)
 

@@ -49,4 +49,4 @@ def draw(
             save_png(path, picture, job[0])
             yield path
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)

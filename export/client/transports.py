@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from data_pipeline.support.errors import UserError
+from data_pipeline.support.json_text import parse_json
 
 SIGNATURE = "generate"
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds before an unavailable server is asked again
@@ -88,7 +89,7 @@ class Rest:
         )
         try:
             with urllib.request.urlopen(request, timeout=timeout_s) as response:
-                return _picture(np.asarray(json.load(response)["outputs"], np.uint8))
+                return _picture(np.asarray(parse_json(response.read())["outputs"], np.uint8))
         except urllib.error.HTTPError as error:
             kind = UnavailableError if error.code == 503 else RefusedError
             raise kind(f"HTTP {error.code}: {_message(error.read())}") from error
@@ -152,6 +153,6 @@ def _picture(images):
 
 def _message(body):
     try:
-        return json.loads(body)["error"]
+        return parse_json(body)["error"]
     except (ValueError, KeyError, TypeError):
         return "not TensorFlow Serving's answer"

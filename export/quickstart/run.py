@@ -10,6 +10,7 @@ from pathlib import Path
 
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import write_text
+from data_pipeline.support.json_text import parse_json
 from export.quickstart.page import commands
 from export.quickstart.steps import Step, steps
 
@@ -32,7 +33,7 @@ class Record:
         self.entries = {}
         if self.path.exists():
             try:
-                self.entries = json.loads(self.path.read_text(encoding="utf-8"))
+                self.entries = parse_json(self.path.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise UserError(f"{self.path} is not JSON ({error}): remove it") from error
 
@@ -129,7 +130,7 @@ def _python():
 
 def closing(output_dir: Path) -> None:
     """Prints where everything lies and what to do next."""
-    report = json.loads((output_dir / "report.json").read_text(encoding="utf-8"))
+    report = parse_json((output_dir / "report.json").read_text(encoding="utf-8"))
     places = {
         "report.md": "open this first: pictures and figures",
         "report.json": "the figures",

@@ -1,6 +1,5 @@
 """The model card that a SavedModel carries in assets.extra."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from ml_collections import ConfigDict
 
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.hashing import file_sha256
+from data_pipeline.support.json_text import parse_json
 from t2i_tf.metrics import report
 from t2i_tf.models import model_directory
 
@@ -53,7 +53,7 @@ def _measured(directory: Path) -> Iterator[str]:
     run = directory.parent if directory.name == "model" else directory
     for path in sorted([*run.glob("report.json"), *run.glob("*/report.json")]):
         try:
-            figures = json.loads(path.read_text(encoding="utf-8"))
+            figures = parse_json(path.read_text(encoding="utf-8"))
             if figures["pictures"].get("generator_sha256") == weights:
                 yield report.markdown(figures).replace("# ", "## Measured: ", 1).rstrip()
         except (ValueError, KeyError) as error:

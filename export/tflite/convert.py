@@ -32,7 +32,7 @@ def convert(
     """
     for int8 in sorted({variant == "int8" for variant in variants}):
         network = PhoneNetwork(model_dir, int8)
-        with tempfile.TemporaryDirectory() as saved_model:
+        with tempfile.TemporaryDirectory(dir=folder) as saved_model:
             archive = keras.export.ExportArchive()
             archive.add_endpoint(SIGNATURE, network.generate_from_noise, network.input_signature)
             archive.write_out(saved_model, verbose=False)

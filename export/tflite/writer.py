@@ -4,13 +4,12 @@ import dataclasses
 import json
 import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
 
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import write_text
+from data_pipeline.support.pool import process_pool
 from data_pipeline.support.scratch import scratch
 from data_pipeline.support.version import VERSION
 from export.tflite import measuring, metadata
@@ -80,18 +79,19 @@ def export(
 
 
 def _convert_apart(model_dir, variants, folder, calibrating):
-    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_silence) as pool:
+    with process_pool(1) as pool:
         try:
-            pool.submit(convert, model_dir, variants, folder, calibrating).result()
+            pool.submit(_convert_silently, model_dir, variants, folder, calibrating).result()
         except BrokenProcessPool as error:
             raise UserError(
                 f"the TFLite converter crashed on {', '.join(variants)}: try them one by one"
             ) from error
 
 
-def _silence():
+def _convert_silently(*arguments):
     """Keeps the converter's native messages from the terminal."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    convert(*arguments)
 
 
 def _finish(model, directory, variants, folder, compared):

@@ -21,6 +21,7 @@ import numpy as np
 
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import check_room, write_text
+from data_pipeline.support.json_text import parse_json
 from data_pipeline.support.scratch import appearing
 from data_pipeline.vocabulary import Vocabulary
 from data_pipeline.vocabulary import load as load_vocabulary
@@ -37,6 +38,8 @@ PRESETS = {"bundled": _BUNDLED / "birds64", "bundled:64": _BUNDLED / "birds64"}
 CONFIG, VOCABULARY, CARD = "config.json", "vocabulary.txt", "README.md"
 NETWORKS = ("text_encoder", "image_encoder", "generator")
 VOCABULARY_HASH, TOKENIZER = "vocabulary_sha256", "tokenizer"
+MOST_WORDS = 1024  # that a model may read of a caption; memory is taken for all of them
+_H5_ERRORS = (OSError, ValueError, KeyError, RuntimeError)  # that h5py raises for a damaged file
 BYTES = 5  # of a weights file per number, including HDF5's overhead
 
 
@@ -185,44 +188,73 @@ def load(
         max_words: Words that the model reads of a caption; by default those of its config.
 
     Raises:
-        UserError: The folder is no model directory, or lacks a needed part.
+        UserError: The folder is no model directory, lacks a needed part, or its config does not
+            describe the networks of its weights.
     """
     directory = find(directory)
     config, vocabulary = describe(directory, need)
+    make = {
+        "text_encoder": lambda: build.text_encoder(config, len(vocabulary), unroll),
+        "image_encoder": lambda: build.image_encoder(config, pretrained=False),
+        "generator": lambda: build.generator(config, blocks=blocks),
+    }
+    networks, path = {}, weights_file(directory, "text_encoder")
     try:
         if max_words:
             config.data.max_words = max_words
-        with build.blank():
-            model = ModelDirectory(
-                config, vocabulary, build.text_encoder(config, len(vocabulary), unroll)
-            )
-            if "image_encoder" in need:
-                model.image_encoder = build.image_encoder(config, pretrained=False)
-            if "generator" in need:
-                model.generator = build.generator(config, blocks=blocks)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if not 1 <= config.data.max_words <= MOST_WORDS:
+            raise ValueError(f"max_words is {config.data.max_words}, of at most {MOST_WORDS}")
+        for name in ("text_encoder", *need):
+            path = weights_file(directory, name)
+            with build.blank(_shapes(path)):
+                networks[name] = make[name]()
+            load_weights(networks[name], directory)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{directory / CONFIG} does not describe a model: {reason}") from error
-    for name in ("text_encoder", *need):
-        load_weights(getattr(model, name), directory)
-    return model
+        raise UserError(
+            f"{directory / CONFIG} does not describe a model: {reason} (for {path.name})"
+        ) from error
+    if "generator" in need and networks["generator"].image_sizes[-1] != config.data.image_size:
+        raise UserError(
+            f"{directory / CONFIG}: data.image_size is {config.data.image_size}, but the generator "
+            f"draws {networks['generator'].image_sizes[-1]} px"
+        )
+    return ModelDirectory(config, vocabulary, **networks)
 
 
 def load_weights(network: keras.Model, directory: str | Path) -> None:
     """Reads a built network's weights from a model directory.
 
     Raises:
-        UserError: The file does not fit the network that config.json and vocabulary.txt describe.
+        UserError: The file does not fit the network that config.json and vocabulary.txt describe,
+            or holds NaN or infinity.
     """
     path = weights_file(directory, network.name)
     try:
         network.load_weights(path)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:  # h5py raises all of them.
+    except _H5_ERRORS as error:
         reason = " ".join(str(error).split("List of objects")[0].split())
         raise UserError(
             f"{path} does not fit the network that {CONFIG} and {VOCABULARY} beside it describe: "
             f"{reason}"
         ) from error
+    for weight in network.weights:
+        if not np.all(np.isfinite(weight)):
+            raise UserError(
+                f"{path}: {weight.path} holds numbers that are not finite: the file is damaged or "
+                "its training diverged; take an earlier model"
+            )
+
+
+def _shapes(path):
+    """The shapes of all arrays in a weights file."""
+    shapes = []
+    try:
+        with h5py.File(path) as file:
+            file.visititems(lambda _, item: shapes.append(getattr(item, "shape", None)))
+    except _H5_ERRORS as error:
+        raise UserError(f"{path} is damaged or no weights file: {error}") from error
+    return [shape for shape in shapes if shape is not None]
 
 
 def read_config(path: str | Path) -> ml_collections.ConfigDict:
@@ -232,7 +264,9 @@ def read_config(path: str | Path) -> ml_collections.ConfigDict:
         UserError: The file is not JSON or holds no names with values.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = parse_json(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise UserError(f"{path} is not JSON: {error}") from error
     if not isinstance(values, dict):

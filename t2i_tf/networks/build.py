@@ -1,7 +1,8 @@
 """Builds networks from a config."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 import keras
 from ml_collections import ConfigDict
@@ -26,13 +27,29 @@ def precision(policy: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def blank() -> Iterator[None]:
+def blank(shapes: Iterable[tuple[int, ...]] | None = None) -> Iterator[None]:
     """Networks made inside start from zeros, for weights that are loaded right after.
 
     Drawing the orthogonal kernels of a discriminator of 256 px takes half a minute and a gigabyte.
+
+    Args:
+        shapes: Those of the weights to load. Making a kernel that is not among them raises a
+            ValueError, so that a wrong size in a config takes no memory. None allows all.
     """
-    zeros = keras.initializers.Zeros
-    with keras.saving.custom_object_scope({"orthogonal": zeros, "glorot_uniform": zeros}):
+    left = Counter(shapes or ())
+
+    class Blank(keras.initializers.Zeros):
+        def __init__(self, **_):
+            super().__init__()
+
+        def __call__(self, shape, dtype=None):
+            if shapes is not None and not left[tuple(shape)]:
+                raise ValueError(f"the file has no (further) weights of shape {tuple(shape)}")
+            left[tuple(shape)] -= 1
+            return super().__call__(shape, dtype)
+
+    drawn = ("orthogonal", "glorot_uniform", "RandomUniform")
+    with keras.saving.custom_object_scope(dict.fromkeys(drawn, Blank)):
         yield
 
 
@@ -71,6 +88,8 @@ def image_encoder(
             **options,
         )
     except (OSError, ValueError) as error:
+        if not pretrained:
+            raise
         reason = str(error).splitlines()[0]
         raise UserError(
             f"image_encoder.weights={options.get('weights')}: {reason}; name a weights file of "

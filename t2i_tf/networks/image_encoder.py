@@ -8,6 +8,7 @@ from keras import KerasTensor as Tensor
 from keras import ops
 
 from t2i_tf.networks.batch_norm import BatchNorm, fold
+from t2i_tf.networks.layers import UNIFORM
 
 KINDS = ("inception_v3", "small")
 INCEPTION_SIZE = 299
@@ -57,11 +58,10 @@ class ImageEncoder(keras.Model):
         self.batch_statistics = batch_statistics
         self.input_size = input_size
         self.align_corners = align_corners
-        uniform = keras.initializers.RandomUniform(-0.1, 0.1)
         self.regions = keras.layers.Conv2D(
-            units, 1, use_bias=False, kernel_initializer=uniform, name="regions"
+            units, 1, use_bias=False, kernel_initializer=UNIFORM, name="regions"
         )
-        self.code = keras.layers.Dense(units, kernel_initializer=uniform, name="code")
+        self.code = keras.layers.Dense(units, kernel_initializer=UNIFORM, name="code")
 
     def build(self, images_shape):
         regions, pooled = self.trunk.output_shape

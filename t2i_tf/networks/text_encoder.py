@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from t2i_tf.networks.layers import UNIFORM
+
 CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
 
@@ -55,7 +57,7 @@ class TextEncoder(keras.Model):
         self.embedding = keras.layers.Embedding(
             vocabulary_size,
             embedding_dim,
-            embeddings_initializer=keras.initializers.RandomUniform(-0.1, 0.1),
+            embeddings_initializer=UNIFORM,
             name="embedding",
         )
         self.dropout = keras.layers.Dropout(dropout, name="dropout")

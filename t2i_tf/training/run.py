@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from data_pipeline.dataset import Split
 from data_pipeline.support.errors import UserError
+from data_pipeline.support.files import write_text
 from data_pipeline.support.progress import Progress
 from data_pipeline.support.scratch import locked
 from t2i_tf.models import model_directory
@@ -31,6 +32,8 @@ from t2i_tf.training.machinery import replicas
 from t2i_tf.training.machinery.checkpoints import Checkpointer
 from t2i_tf.training.options import GanOptions, differences
 from t2i_tf.training.trainer import Trainer
+
+DATA = "data.fingerprint"  # the file that says what a run trains on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +61,8 @@ class Run:
         No other process can train in the folder meanwhile.
 
         Raises:
-            UserError: The folder holds a run of another config or one that trains right now, or the
-                folder cannot be made.
+            UserError: The folder holds a run of another config or on another data set or one that
+                trains right now, or the folder cannot be made.
         """
         try:
             self.workdir.mkdir(parents=True, exist_ok=True)
@@ -74,13 +77,29 @@ class Run:
                     f"{self.workdir} holds a run of another config (it differs in "
                     f"{', '.join(sorted(changed))}); choose another folder"
                 )
+            self._check_data()
         keras.utils.set_random_seed(self.config.seed)
         if self.deterministic:
             tf.config.experimental.enable_op_determinism()
         with contextlib.ExitStack() as stack:
             if replicas.is_first_worker():
                 stack.enter_context(locked(self.workdir, self.workdir))
+                with writing(self.workdir):
+                    write_text(self.workdir / DATA, f"{self.split.fingerprint}\n")
             yield
+
+    def _check_data(self):
+        """Raises a `UserError` if the run began on other data; runs of old versions do not tell."""
+        try:
+            before = (self.workdir / DATA).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return
+        if before != self.split.fingerprint:
+            raise UserError(
+                f"{self.workdir} holds a run on other data than {self.split.data_dir} (words, "
+                "pictures, captions or their order differ); give the same data, or choose another "
+                "folder"
+            )
 
     def fit(
         self,

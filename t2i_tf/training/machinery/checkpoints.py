@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -131,16 +132,30 @@ def _named(owners):
 
 
 def _list_what_is_there(directory):
-    """Lists a folder's checkpoints anew if their list is lost, for example by a power cut."""
+    """Lists a folder's checkpoints anew if their list is lost, by a power cut say, or strange.
+
+    TensorFlow takes a list that lacks the times, or names what is not there, for an empty one.
+    """
     try:
         listed = tf.train.get_checkpoint_state(str(directory))
     except ValueError:  # The list is empty.
         listed = None
-    found = {int(path.stem.rpartition("-")[2]): path for path in directory.glob("ckpt-*.index")}
-    if found and not listed:
+    numbered = (
+        (re.fullmatch(r"ckpt-(\d+)", path.stem), path) for path in directory.glob("*.index")
+    )
+    found = {int(match[1]): path for match, path in numbered if match}
+    whole = listed and len(listed.all_model_checkpoint_timestamps) == len(
+        listed.all_model_checkpoint_paths
+    )
+    if whole:
+        files = {path.with_suffix("") for path in found.values()}
+        whole = files.intersection(map(Path, listed.all_model_checkpoint_paths))
+    if found and not whole:
         paths = [found[number] for number in sorted(found)]
         names = [path.stem for path in paths]
-        logging.warning("%s is lost, listing %s anew", directory / LIST, ", ".join(names))
+        logging.warning(
+            "%s is lost or damaged, listing %s anew", directory / LIST, ", ".join(names)
+        )
         lines = [f'model_checkpoint_path: "{names[-1]}"']
         for name, path in zip(names, paths, strict=True):
             lines.append(f'all_model_checkpoint_paths: "{name}"')

@@ -119,7 +119,7 @@ class CrashingPool:
 def test_a_crash_of_the_converter_is_told_and_the_earlier_export_kept(
     model_dir, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(writer, "ProcessPoolExecutor", CrashingPool)
+    monkeypatch.setattr(writer, "process_pool", CrashingPool)
     (tmp_path / "text_to_image_int8.tflite").write_text("older")
     with pytest.raises(UserError, match="crashed on int8"):
         tflite.export(model_dir, tmp_path, ["int8"], overwrite=True)
