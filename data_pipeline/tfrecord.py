@@ -180,6 +180,8 @@ class DatasetInfo:
         """Raises a ValueError unless all fields that programs compute with are of their types."""
         kinds = {"file": str, "size": int, "sha256": str}
         fields = {f"vocabulary.{name}": (self.vocabulary, name, kinds[name]) for name in kinds}
+        if not isinstance(self.splits, dict):
+            raise ValueError(f"splits is {reprlib.repr(self.splits)}")
         names = {"dataset": str, "stored_size": int, "classes": list}
         fields |= {name: (vars(self), name, kind) for name, kind in names.items()}
         for split, counts in self.splits.items():

@@ -3,7 +3,8 @@
     python -m t2i_tf.generate --text="a small red bird with black wings" --output_dir=pictures
 
 Without --model_dir, the model that comes with the package draws. Each caption gets --num_images
-pictures with the seeds --seed, --seed + 1, ...; the same caption and seed give the same picture.
+pictures with the seeds --seed, --seed + 1, ...; the same caption and seed give the same picture
+(drawn among another number of pictures, a few values may differ by one level of 255).
 Numbering continues after the pictures that the folder already holds, so none is overwritten.
 """
 

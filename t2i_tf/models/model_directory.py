@@ -206,7 +206,11 @@ def load(
             raise ValueError(f"max_words is {config.data.max_words}, of at most {MOST_WORDS}")
         for name in ("text_encoder", *need):
             path = weights_file(directory, name)
-            with build.blank(_shapes(path)):
+            shapes = _shapes(path)
+            for part in ("stages", "residual_blocks"):  # Each has weights of its own.
+                if config.get(name, {}).get(part, 0) > len(shapes):
+                    raise ValueError(f"{part} is {config[name][part]}, for {len(shapes)} weights")
+            with build.blank(shapes):
                 networks[name] = make[name]()
             load_weights(networks[name], directory)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:

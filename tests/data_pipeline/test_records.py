@@ -52,3 +52,26 @@ def test_a_damaged_length_is_named(shards):
     shards[1].write_bytes(data)
     with pytest.raises(UserError, match="00001-of-00002 is cut short or damaged in record 0"):
         Records(shards)
+
+
+def test_a_damaged_record_is_named_when_it_is_read(shards):
+    data = bytearray(shards[0].read_bytes())
+    data[13] ^= 1
+    shards[0].write_bytes(data)
+    records = Records(shards)
+    assert records[1] == DATA[1]
+    with pytest.raises(UserError, match=r"00000-of-00002, record 0: damaged, .* build the data"):
+        records[0]
+
+
+def test_fingerprints_tell_contents_and_order_apart(shards, tmp_path):
+    def of(*data):
+        path = tmp_path / "other.tfrecord-0"
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for record in data:
+                writer.write(record)
+        return Records([path]).fingerprint()
+
+    assert of(b"one", b"two") == of(b"one", b"two")
+    assert len({of(b"one", b"two"), of(b"two", b"one"), of(b"one", b"twi"), of(b"one")}) == 4
+    assert Records(shards).fingerprint() == Records(shards).fingerprint()

@@ -129,3 +129,28 @@ def test_info_refuses_another_vocabulary(data_dir):
     (data_dir / "vocabulary.txt").unlink()
     with pytest.raises(UserError, match="cannot read the vocabulary"):
         DatasetInfo.load(data_dir)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("stored_size", "big"),
+        ("stored_size", 0),
+        ("vocabulary", []),
+        ("vocabulary", {"file": "../vocabulary.txt", "size": 3, "sha256": "0"}),
+        ("splits", {"train": {"images": "4", "classes": 2, "shards": 2}}),
+        ("splits", [1]),
+        ("dataset", None),
+    ],
+)
+def test_a_field_of_another_type_is_named(field, value, data_dir):
+    path = data_dir / "dataset_info.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    with pytest.raises(UserError, match=rf"dataset_info\.json: damaged \({field}"):
+        DatasetInfo.load(data_dir)
+
+
+def test_a_description_nested_too_deeply_is_none(data_dir):
+    (data_dir / "dataset_info.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match="not a built data set"):
+        DatasetInfo.load(data_dir)

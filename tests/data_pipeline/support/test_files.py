@@ -1,3 +1,4 @@
+import errno
 import os
 import types
 
@@ -34,6 +35,21 @@ def test_a_writer_that_writes_nothing_leaves_the_older_file(path):
     with pytest.raises(FileNotFoundError), files.writing_whole(path):
         pass
     assert path.read_text() == "older"
+
+
+def test_an_error_of_the_system_names_the_file_that_was_meant(path):
+    with (
+        pytest.raises(OSError, match="No space left on device") as caught,
+        files.writing_whole(path),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename == str(path) and path.read_text() == "older"
+    with (
+        pytest.raises(NotADirectoryError) as caught,
+        files.writing_whole(path / "below") as partial,
+    ):
+        partial.write_text("a")
+    assert caught.value.filename == str(path / "below")
 
 
 def test_text_is_utf_8_with_plain_line_ends(tmp_path):

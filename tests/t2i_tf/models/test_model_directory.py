@@ -115,9 +115,7 @@ def test_other_weights_are_refused(copy):
     config = json.loads((copy / "config.json").read_text())
     config["generator"]["filters"] = 16
     (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(
-        UserError, match=r"config\.json does not .* \(10, 2048\) \(for generator"
-    ):
+    with pytest.raises(UserError, match=r"config\.json does not .* \(10, 2048\) \(for generator"):
         model_directory.load(copy)
 
 
@@ -149,4 +147,37 @@ def test_damaged_file_is_named(name, copy):
     data = (copy / name).read_bytes()
     (copy / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(UserError, match=name):
+        model_directory.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "message"),
+    [
+        ("data", "max_words", 2_000_000_000, "max_words is 2000000000, of at most 1024"),
+        ("data", "image_size", 64, "image_size is 64, but the generator draws 32 px"),
+        ("generator", "filters", 10**9, "the file has no .* weights of shape"),
+        ("generator", "residual_blocks", 10**9, "residual_blocks is 1000000000, for"),
+        ("text_encoder", "embedding_dim", 10**9, "the file has no .* weights of shape"),
+    ],
+)
+def test_sizes_that_the_weights_do_not_have_are_refused_at_once(
+    section, name, value, message, copy
+):
+    config = json.loads((copy / "config.json").read_text())
+    config[section][name] = value
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UserError, match=rf"config\.json.*{message}"):
+        model_directory.load(copy)
+
+
+def test_weights_that_are_no_numbers_are_refused(copy):
+    with h5py.File(copy / "generator.weights.h5", "r+") as file:
+        file["condition/dense/vars/0"][0, 0] = np.nan
+    with pytest.raises(UserError, match=r"generator\.weights\.h5: .*kernel holds .* not finite"):
+        model_directory.load(copy)
+
+
+def test_a_config_nested_too_deeply_is_refused(copy):
+    (copy / "config.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"config\.json is not JSON: nested too deeply"):
         model_directory.load(copy)

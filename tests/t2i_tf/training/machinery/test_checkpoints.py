@@ -134,3 +134,18 @@ def test_a_lost_list_is_made_anew(two_checkpoints, content):
     if content is not None:
         (directory / "checkpoint").write_text(content)
     assert_restored(directory, 10, newest)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['model_checkpoint_path: "ckpt-10"', 'all_model_checkpoint_paths: "ckpt-10"'],
+        ['model_checkpoint_path: "elsewhere"', 'all_model_checkpoint_paths: "elsewhere"'],
+        ["of my own"],
+    ],
+)
+def test_a_list_written_by_hand_loses_no_checkpoint(two_checkpoints, lines):
+    directory, (_, newest) = two_checkpoints
+    (directory / "checkpoint").write_text("\n".join(lines) + "\n")
+    assert_restored(directory, 10, newest)
+    assert {path.stem for path in directory.glob("*.index")} == {"ckpt-5", "ckpt-10"}
