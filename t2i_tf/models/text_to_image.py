@@ -93,8 +93,8 @@ class TextToImage:
     ) -> np.ndarray:
         """Draws pictures; the same caption and seed give the same picture.
 
-        Drawn in batches of other sizes, a few of its values differ by one level of 255, for the sums
-        are rounded in another order; `batch_size=1` gives the same bits however many are drawn.
+        In batches of other sizes, a few values differ by one level of 255, for sums are rounded in
+        another order; `batch_size=1` gives the same bits however many are drawn.
 
         Words that the model does not know are left out, with a warning that names them.
 

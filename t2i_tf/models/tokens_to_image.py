@@ -7,10 +7,9 @@ import tensorflow as tf
 class TokensToImage(keras.Model):
     """A text encoder and an (averaged) generator as one model on token ids.
 
-    An image is a function of (tokens, seed). The bits are the same whenever batches of the same
-    sizes are drawn on the same machine. In a batch of another size, TensorFlow's kernels add in
-    another order: numbers differ by rounding, which moves about one value of 30,000 by one of the
-    255 levels (bundled model, CPU, batches of 1 to 64).
+    An image is a function of (tokens, seed), to the bit where it is drawn alone. In a batch,
+    TensorFlow's kernels may add in another order: by rounding, up to one pixel of 26,000 was then
+    one level of 255 away (bundled model of 64 px, CPU, batches of 2 to 64; none at 2, 4 and 6).
 
     Args:
         text_encoder: A built `TextEncoder`.

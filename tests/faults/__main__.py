@@ -52,6 +52,9 @@ def main(_: list[str]) -> None:
             for fault in faults_of(commands[name], options.moments):
                 found = trials.attempt(fault, again=True)
                 counts[name, fault.kind] += 1
+                print(
+                    f"{name}: {fault}: {'WRONG' if found else 'well'}", file=sys.stderr, flush=True
+                )
                 well[name, fault.kind] += not found
                 for what in found:
                     wrong.append(what)
