@@ -156,7 +156,7 @@ class DatasetInfo:
         try:
             info = cls(**content)
             info._check()
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, AttributeError) as error:
             raise UserError(f"{path}: damaged ({error}); build the data set again") from None
         info.load_vocabulary(data_dir)
         return info
