@@ -1,30 +1,25 @@
-"""Measures a model by the field's protocol: Inception Score, FID, R-precision; and faithfulness.
+"""Measures a model by the field's protocol: Inception Score, FID, KID, R-precision, and more.
 
     python -m t2i_tf.evaluate --model_dir=runs/cub --data_dir=data/cub --output_dir=runs/cub/scores
 
 Pictures are drawn from the captions of the test split, in turn, and never stored. Figures depend on
 the network that measures the pictures: to compare with a paper, name the paper's network file in
 --inception (see t2i_tf/metrics/inception.py); `damsm` needs no download. --images_dir= measures a
-folder of pictures from any program. The report is in <output_dir>/report.md and report.json, beside
-the statistics of the real pictures, which the next call reuses.
+folder of pictures from any program. A run of t2i_tf.pretrain_damsm has no generator: its encoders
+are measured on real pictures. docs/metrics.md says what each figure is. The report is in
+<output_dir>/report.md and report.json, beside the features of the real pictures, which the next
+call reuses.
 """
 
 from pathlib import Path
 
 from absl import flags
 
-from data_pipeline.support.errors import UserError, of_flag, run
-from data_pipeline.support.hashing import file_sha256
-from t2i_tf.metrics import inception, report, streams
-from t2i_tf.metrics.protocol import (
-    FAITHFULNESS,
-    R_PRECISION,
-    Judge,
-    RealSet,
-    choose_metrics,
-    evaluate,
-)
-from t2i_tf.models import model_directory
+from data_pipeline.support.errors import UserError, run
+from t2i_tf.metrics import catalogue, inception, report
+from t2i_tf.metrics.measuring import Measuring
+from t2i_tf.training.flags import define_strategy
+from t2i_tf.training.machinery import replicas
 
 
 def define_flags() -> None:
@@ -34,11 +29,16 @@ def define_flags() -> None:
     flags.DEFINE_string("data_dir", None, "Data set with captions and real pictures.")
     flags.DEFINE_string("output_dir", None, "Folder for the report.", required=True)
     flags.DEFINE_list(
-        "metrics", None, "Of is, fid, r_precision, faithfulness; by default all possible."
+        "metrics", None, f"Of {', '.join(catalogue.METRICS)}; by default all possible."
     )
     flags.DEFINE_integer("num_images", 30000, "Pictures to draw or read.", lower_bound=1)
-    flags.DEFINE_list("inception", [inception.IMAGENET], "Networks: imagenet, damsm, or files.")
+    flags.DEFINE_list(
+        "inception",
+        [inception.IMAGENET],
+        "Networks: imagenet, damsm, or files; clean:<file> resizes as clean-fid does.",
+    )
     flags.DEFINE_string("independent", None, "Another DAMSM, to judge R-precision as well.")
+    flags.DEFINE_string("clip", None, "CLIP as a judge: a keras-hub preset, or its folder.")
     flags.DEFINE_integer("seed", 0, "Decides captions and noise.", lower_bound=0, upper_bound=2**62)
     flags.DEFINE_integer(
         "max_words",
@@ -47,7 +47,7 @@ def define_flags() -> None:
         "for birds and 20 for COCO.",
         lower_bound=1,
     )
-    flags.DEFINE_integer("batch_size", 32, "Pictures per batch.", lower_bound=1)
+    define_strategy()
 
 
 def main(arguments: list[str]) -> None:
@@ -59,45 +59,33 @@ def main(arguments: list[str]) -> None:
         raise UserError("give either --model_dir=<a model> or --images_dir=<a folder of pictures>")
     if options.model_dir and not options.data_dir:
         raise UserError("--model_dir needs --data_dir: pictures are drawn from its test captions")
-    real = RealSet(options.data_dir) if options.data_dir else None
-    with of_flag("metrics"):
-        metrics = choose_metrics(
-            options.metrics,
-            bool(options.model_dir),
-            bool(real),
-            bool(real and real.of_birds),
-            options.inception,
-        )
-    judging = R_PRECISION in metrics
-    if options.independent and not judging:
-        raise UserError(f"--independent judges {R_PRECISION}, which is not measured here")
-    own = None
-    if options.model_dir:
-        model = model_directory.load(options.model_dir, max_words=options.max_words)
-        if judging or inception.DAMSM in options.inception:
-            own = Judge.load("own DAMSM", options.model_dir, options.max_words)
-    judges = [own] if judging else []
-    if options.independent:
-        judges.append(Judge.load("independent DAMSM", options.independent, options.max_words))
-    extractors = []
-    if set(metrics) - {R_PRECISION, FAITHFULNESS}:
-        with of_flag("inception"):
-            extractors = inception.load_all(options.inception, own and own.extractor)
+    if options.strategy in ("multiworker", "tpu"):
+        raise UserError(f"--strategy={options.strategy}: one machine's CPU or GPUs measure")
+    if not options.inception:
+        raise UserError("--inception: no network is named")
     folder = Path(options.output_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--output_dir={folder} cannot be made: {error.strerror}") from error
-    count, batch_size = options.num_images, options.batch_size
-    if options.model_dir:
-        pictures = streams.drawn_pictures(model, real.split, count, options.seed, batch_size)
-        weights = model_directory.weights_file(model_directory.find(options.model_dir), "generator")
-        pictures.about["generator_sha256"] = file_sha256(weights)
+    strategy = replicas.strategy(options.strategy, options.cpu_devices)
+    several = strategy.num_replicas_in_sync > 1
+    measuring = Measuring(
+        data_dir=options.data_dir,
+        metrics=options.metrics,
+        num_images=options.num_images,
+        networks=options.inception,
+        independent=options.independent,
+        clip=options.clip,
+        seed=options.seed,
+        max_words=options.max_words,
+        devices=strategy.extended.worker_devices if several else (None,),
+    )
+    if options.images_dir:
+        measured = measuring.of_folder(options.images_dir, folder)
     else:
-        with of_flag("images_dir"):
-            pictures = streams.folder_pictures(options.images_dir, count, batch_size)
-    figures = evaluate(pictures, metrics, extractors, real, judges, batch_size, folder)
-    print(report.write({"of": options.model_dir or options.images_dir, **figures}, folder))
+        measured = measuring.of_model(options.model_dir, folder)
+    print(report.write(measured, folder))
 
 
 def command() -> None:

@@ -13,7 +13,7 @@ from absl import flags
 from data_pipeline.dataset import Split
 from data_pipeline.support.errors import of_flag, run
 from t2i_tf.metrics import inception
-from t2i_tf.metrics.protocol import RealSet
+from t2i_tf.metrics.real import RealSet
 from t2i_tf.models import model_directory
 from t2i_tf.models.model_card import generator_card
 from t2i_tf.networks.build import precision
@@ -63,7 +63,7 @@ def main(_: list[str]) -> None:
             own = inception.damsm_extractor(damsm.image_encoder, options.damsm)
             with of_flag("inception"):
                 (extractor,) = inception.load_all([options.inception], own)
-            scores = ScorePlan(extractor, options.score_images, options.score_every)
+            scores = ScorePlan([extractor, own], options.score_images, options.score_every)
         training = Run(
             config, workdir, split, options.profile, deterministic(options.deterministic)
         )

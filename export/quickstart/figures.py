@@ -11,12 +11,8 @@ from data_pipeline.drawn.birds import PARTS
 from data_pipeline.support.errors import UserError
 from export.quickstart.generators import SavedGenerator, Untrained
 from t2i_tf.metrics import faithfulness
-from t2i_tf.metrics.birds import (
-    BirdJudge,
-    UnseenBirds,
-    evaluate_pictures,
-    seed_std,
-)
+from t2i_tf.metrics.birds import BirdJudge, UnseenBirds, evaluate_pictures
+from t2i_tf.metrics.figures.diversity import pixel_spreads
 from t2i_tf.metrics.r_precision import wrong_captions
 from t2i_tf.metrics.streams import REPEATED_CAPTIONS as SEED_CAPTIONS
 from t2i_tf.metrics.streams import REPEATS as SEEDS
@@ -75,7 +71,7 @@ def measure(
         repeated = [caption for caption in unseen.captions[:count] for _ in range(SEEDS)]
         several = generator.generate(repeated, np.tile(np.arange(SEEDS), count))
         several = several.reshape(count, SEEDS, *several.shape[1:])
-        return {**figures(pictures, *judges), "seed_std": seed_std(several)}
+        return {**figures(pictures, *judges), "seed_std": float(pixel_spreads(several).mean())}
 
     wrong = wrong_captions(unseen.class_ids)
     permuted = own.permuted_details(unseen.pictures)
@@ -96,7 +92,7 @@ def measure(
     ceiling = figures(unseen.pictures)
     groups = unseen.of_species(SEEDS)
     if groups:
-        ceiling["seed_std"] = seed_std(groups)
+        ceiling["seed_std"] = float(pixel_spreads(groups).mean())
     return {
         "trained": generated(trained) | own.recall(unseen.pictures),
         "bundled": generated(bundled, other, own) | other.recall(unseen.pictures),

@@ -9,7 +9,7 @@ evaluate_pictures(pictures, unseen, judge, reader)
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,6 @@ from PIL import Image
 from data_pipeline.dataset import Split
 from data_pipeline.drawn.birds import COLOURS, PARTS
 from data_pipeline.drawn.captions import permuted_colours, told
-from data_pipeline.pixels import to_float
 from t2i_tf.metrics import faithfulness, r_precision
 from t2i_tf.models.model_directory import ModelDirectory
 
@@ -94,7 +93,9 @@ class BirdJudge:
         self.image_encoder = model.image_encoder
         self.class_ids = unseen.class_ids
         self.sentences = r_precision.sentence_codes(model, unseen.captions)
-        self.wrong_sentences = exchanged_codes(model, unseen.captions)
+        self.wrong_sentences = exchanged_codes(
+            lambda texts: r_precision.sentence_codes(model, texts), unseen.captions
+        )
 
     def __call__(self, pictures: np.ndarray) -> dict[str, float]:
         """`r_precision` and `r_precision_permuted` of uint8 pictures `[N, H, W, 3]`."""
@@ -127,12 +128,19 @@ class BirdJudge:
         }
 
 
-def exchanged_codes(model: ModelDirectory, captions: Iterable[str]) -> list[np.ndarray]:
-    """For each caption the sentence codes `[k, E]` of all exchanges of its colours."""
+def exchanged_codes(
+    sentences: Callable[[Sequence[str]], np.ndarray], captions: Iterable[str]
+) -> list[np.ndarray]:
+    """For each caption the sentence codes `[k, E]` of all exchanges of its colours.
+
+    Args:
+        sentences: Maps captions to their codes.
+        captions: The captions.
+    """
     exchanges = [permuted_colours(caption) for caption in captions]
     ends = np.cumsum([len(exchanged) for exchanged in exchanges])
     flat = [caption for exchanged in exchanges for caption in exchanged]
-    codes = r_precision.sentence_codes(model, flat) if flat else np.zeros((0, 1))
+    codes = sentences(flat) if flat else np.zeros((0, 1))
     return np.split(codes, ends[:-1])
 
 
@@ -182,19 +190,6 @@ class Readings:
         """What was read so far, int `[N]` by attribute."""
         names = self._reader.names
         return {name: np.concatenate([batch[name] for batch in self._batches]) for name in names}
-
-
-def seed_std(groups: Iterable[np.ndarray]) -> float:
-    """Tells how different the pictures of one caption are, a mean over captions.
-
-    Args:
-        groups: For each caption uint8 pictures `[n, H, W, 3]`, n of at least 2.
-
-    Returns:
-        The sample standard deviation of each value in [-1, 1] over the n pictures, averaged over
-        values and captions.
-    """
-    return float(np.mean([np.std(to_float(group), axis=0, ddof=1).mean() for group in groups]))
 
 
 def colour_table(attributes: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -69,13 +69,26 @@ def faithfulness(
         `faithfulness`, the mean over the parts' colours, and `faithfulness_<attribute>` over the
         pictures whose captions tell it, for each part and each attribute that a caption tells.
     """
-    figures = {}
+    values = correct(read, truth, told)
+    return {name: float(np.mean(own)) for name, own in values.items()}
+
+
+def correct(
+    read: Mapping[str, np.ndarray],
+    truth: Mapping[str, np.ndarray],
+    told: Sequence[Collection[str]],
+) -> dict[str, np.ndarray]:
+    """The values of the pictures, whose means `faithfulness` returns.
+
+    Arguments are those of `faithfulness`.
+    """
+    values = {}
     for name in read:
         rows = [name in PARTS or name in names for names in told]
         if any(rows):
-            figures[f"faithfulness_{name}"] = float(np.mean((read[name] == truth[name])[rows]))
-    colours = [figures[f"faithfulness_{part}"] for part in PARTS]
-    return {"faithfulness": float(np.mean(colours)), **figures}
+            values[f"faithfulness_{name}"] = (read[name] == truth[name])[rows]
+    colours = [values[f"faithfulness_{part}"] for part in PARTS]
+    return {"faithfulness": np.mean(colours, axis=0), **values}
 
 
 class Blur(keras.layers.Layer):

@@ -4,6 +4,7 @@
 | --- | --- | --- |
 | `imagenet`, Keras weights `.h5` | Keras' Inception v3, ImageNet | nothing: the default here |
 | frozen graph `.pb`, `.tgz` | Inception of 2015-12-05 | FID (TTUR), Inception Score (COCO) |
+| `clean:` and a frozen graph | the same, pictures resized by clean-fid | clean FID and KID |
 | TF-slim checkpoint | Inception v3 fine-tuned on birds | Inception Score (CUB) |
 | `.pth` | torchvision's Inception v3, ImageNet | FID (PyTorch text-to-image papers) |
 | `damsm` | the image encoder of the run itself | nothing: needs no download |
@@ -35,11 +36,12 @@ from t2i_tf.networks.image_encoder import INCEPTION_SIZE, inception_v3_trunk
 from t2i_tf.published.torch_files import read_state_dict
 from t2i_tf.published.weights import assign_inception_v3
 
-IMAGENET, DAMSM = "imagenet", "damsm"
+IMAGENET, DAMSM, CLEAN = "imagenet", "damsm", "clean:"
 # The file that keras.applications downloads for weights="imagenet"; fetched here to hash it.
 _KERAS_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
 _KERAS_FOLDER = "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3"
 _KERAS_MD5 = "9a0d58056eeedaa3f26cb7ebd46da564"
+_CLEAN_RESIZE = "Pillow bicubic to 299, antialiased, float (clean-fid)"
 _2015_INPUT, _2015_FEATURES, _2015_CLASSES = "ExpandDims:0", "pool_3:0", "softmax/logits/MatMul"
 # torchvision.models.inception_v3 undoes ImageNet's normalisation with these; see `torchvision`.
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -49,14 +51,18 @@ def load(source: str | Path) -> Extractor:
     """Reads a network; the file's name tells its kind.
 
     Args:
-        source: `"imagenet"` (downloaded by Keras) or a path, see the table above.
+        source: `"imagenet"` (downloaded by Keras) or a path, see the table above; before a frozen
+            graph `clean:` resizes as clean-fid.
 
     Raises:
         UserError: The file is missing, damaged, or of another network.
     """
     if source == IMAGENET:
         return keras_inception()
-    path = Path(source)
+    clean = str(source).startswith(CLEAN)
+    path = Path(str(source).removeprefix(CLEAN))
+    if clean and not _is_graph(path):
+        raise UserError(f"{source}: {CLEAN} is for the frozen graph, a .pb or .tgz file")
     if path.suffix == ".index":
         path = path.with_suffix("")
     checkpoint = tf.io.gfile.exists(f"{path}.index")
@@ -64,8 +70,8 @@ def load(source: str | Path) -> Extractor:
         raise UserError(f"{source}: there is no such file")
     if path.suffix == ".h5":
         return keras_inception(path)
-    if path.suffix in (".pb", ".tgz") or path.name.endswith(".tar.gz"):
-        return frozen_graph(path)
+    if _is_graph(path):
+        return frozen_graph(path, clean)
     if path.suffix in (".pth", ".pt"):
         return torchvision(path)
     if checkpoint or ".ckpt" in path.name:
@@ -76,11 +82,15 @@ def load(source: str | Path) -> Extractor:
     )
 
 
-def load_all(sources: Sequence[str], own: Extractor | None) -> list[Extractor]:
+def _is_graph(path):
+    return path.suffix in (".pb", ".tgz") or path.name.endswith(".tar.gz")
+
+
+def load_all(sources: Sequence[str | Extractor], own: Extractor | None) -> list[Extractor]:
     """Reads several networks.
 
     Args:
-        sources: See `load`; also `"damsm"`.
+        sources: See `load`; also `"damsm"`, or a network that is loaded already.
         own: The network that `"damsm"` stands for, or None.
 
     Raises:
@@ -91,7 +101,9 @@ def load_all(sources: Sequence[str], own: Extractor | None) -> list[Extractor]:
     for source in sources:
         if source == DAMSM and own is None:
             raise UserError("damsm stands for the image encoder of the model, and there is none")
-        extractor = own if source == DAMSM else load(source)
+        extractor = own if source == DAMSM else source
+        if not isinstance(extractor, Extractor):
+            extractor = load(source)
         if extractor.scale in extractors:
             raise UserError(f"two networks are of the kind {extractor.scale!r}")
         extractors[extractor.scale] = extractor
@@ -127,14 +139,14 @@ def keras_inception(path: str | Path | None = None) -> Extractor:
         name="Keras' Inception v3 (ImageNet)",
         weights=path.name,
         sha256=file_sha256(path),
-        resize="Pillow bicubic to 299, antialiased, float (clean-fid)",
+        resize=_CLEAN_RESIZE,
         dim=outputs[0].shape[-1],
         classes=outputs[1].shape[-1],
         forward=forward,
     )
 
 
-def frozen_graph(path: str | Path) -> Extractor:
+def frozen_graph(path: str | Path, clean: bool = False) -> Extractor:
     """The Inception of 2015-12-05, whose `pool_3` gives the FID of TTUR (Heusel et al., 2017).
 
     The graph itself resizes the pictures, as in TTUR; COCO's Inception Scores were published on
@@ -143,6 +155,8 @@ def frozen_graph(path: str | Path) -> Extractor:
 
     Args:
         path: `classify_image_graph_def.pb`, or `inception-2015-12-05.tgz` that holds it.
+        clean: Whether to resize the pictures before the graph does, see `clean_resize`; the result
+            is on a scale of its own (Parmar et al., 2022).
 
     Raises:
         UserError: The file is damaged or holds another graph.
@@ -172,16 +186,17 @@ def frozen_graph(path: str | Path) -> Extractor:
     weights = session.run(logits.inputs[1])
 
     def forward(pictures):
-        pooled = session.run(features, {images: pictures.astype(np.float32)})
+        seen = clean_resize(pictures, INCEPTION_SIZE) if clean else pictures.astype(np.float32)
+        pooled = session.run(features, {images: seen})
         pooled = pooled.reshape(len(pictures), -1)
         return pooled, softmax(pooled @ weights)
 
     return Extractor(
-        scale="2015",
+        scale="2015-clean" if clean else "2015",
         name="Inception of 2015-12-05",
         weights=Path(path).name,
         sha256=file_sha256(path),
-        resize="the graph's own bilinear to 299",
+        resize=_CLEAN_RESIZE if clean else "the graph's own bilinear to 299",
         dim=weights.shape[0],
         classes=weights.shape[1],
         forward=forward,

@@ -10,10 +10,11 @@ import keras
 import numpy as np
 
 from data_pipeline.pixels import to_float
+from t2i_tf.metrics.figures.interval import FOLDS, Figure
 from t2i_tf.models.captions import encode
 from t2i_tf.models.model_directory import ModelDirectory
 
-BATCH_SIZE, WRONG, FOLDS = 100, 99, 10
+BATCH_SIZE, WRONG = 100, 99
 RECALL_ROWS = 1000  # captions at a time, so that large splits fit into memory
 
 
@@ -25,13 +26,27 @@ def recall_at_k(codes: np.ndarray, sentences: np.ndarray, k: int) -> float:
         sentences: Sentence codes `[N, E]`.
         k: How many pictures each caption retrieves.
     """
-    codes, sentences = _normalized(codes), _normalized(sentences)
-    found = 0
-    for start in range(0, len(codes), RECALL_ROWS):
-        similarity = sentences[start : start + RECALL_ROWS] @ codes.T
+    return float(np.mean(found_at_k(codes, sentences, k)))
+
+
+def found_at_k(targets: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
+    """For each query whether its own target is among the k most similar of all targets.
+
+    Args:
+        targets: Codes `[N, E]`, row i that of query i.
+        queries: Codes `[N, E]`.
+        k: How many targets each query retrieves.
+
+    Returns:
+        bool `[N]`.
+    """
+    targets, queries = _normalized(targets), _normalized(queries)
+    found = []
+    for start in range(0, len(targets), RECALL_ROWS):
+        similarity = queries[start : start + RECALL_ROWS] @ targets.T
         own = similarity[np.arange(len(similarity)), start + np.arange(len(similarity))]
-        found += np.count_nonzero((similarity >= own[:, None]).sum(axis=1) <= k)
-    return found / len(codes)
+        found.append((similarity >= own[:, None]).sum(axis=1) <= k)
+    return np.concatenate(found)
 
 
 def r_precision(
@@ -51,14 +66,13 @@ def r_precision(
 
 def fold_r_precision(
     codes: np.ndarray, sentences: np.ndarray, class_ids: Sequence[int], seed: int = 0
-) -> tuple[float, float]:
-    """Mean and population standard deviation of `r_precision` over 10 parts, as published.
+) -> Figure:
+    """`r_precision` with its mean and population standard deviation over 10 parts, as published.
 
     Each picture meets wrong captions of all parts. Arguments and errors are those of `first_ranks`.
     """
     parts = np.array_split(first_ranks(codes, sentences, class_ids, seed), FOLDS)
-    shares = [np.mean(part) for part in parts]
-    return float(np.mean(shares)), float(np.std(shares))
+    return Figure.of_folds([np.mean(part) for part in parts])
 
 
 def first_ranks(
@@ -132,6 +146,24 @@ def permuted_r_precision(
         `value`, `chance` (the mean of 1 / (1 + k)), `wrong_captions` (the mean k) and `captions`,
         how many were not left out. The first three are NaN where all were.
     """
+    hits, counts = permuted_hits(codes, sentences, wrong_sentences)
+    if not len(hits):
+        return {"value": np.nan, "chance": np.nan, "wrong_captions": np.nan, "captions": 0}
+    return {
+        "value": float(np.mean(hits)),
+        "chance": float(np.mean(1.0 / (1.0 + counts))),
+        "wrong_captions": float(np.mean(counts)),
+        "captions": len(hits),
+    }
+
+
+def permuted_hits(
+    codes: np.ndarray, sentences: np.ndarray, wrong_sentences: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which captions beat all exchanges of their colours, bool `[n]`, and how many there are.
+
+    Arguments are those of `permuted_r_precision`; captions without any are left out.
+    """
     hits, counts = [], []
     for code, sentence, wrong in zip(
         _normalized(codes), _normalized(sentences), wrong_sentences, strict=True
@@ -139,14 +171,12 @@ def permuted_r_precision(
         if len(wrong):
             hits.append(code @ sentence > np.max(_normalized(wrong) @ code))
             counts.append(len(wrong))
-    if not hits:
-        return {"value": np.nan, "chance": np.nan, "wrong_captions": np.nan, "captions": 0}
-    return {
-        "value": float(np.mean(hits)),
-        "chance": float(np.mean(1.0 / (1.0 + np.array(counts)))),
-        "wrong_captions": float(np.mean(counts)),
-        "captions": len(hits),
-    }
+    return np.array(hits, bool), np.array(counts)
+
+
+def cosines(codes: np.ndarray, sentences: np.ndarray) -> np.ndarray:
+    """The cosine of each picture's code with its own caption's, `[N]`."""
+    return np.einsum("ne,ne->n", _normalized(codes), _normalized(sentences))
 
 
 def picture_codes(image_encoder: keras.Model, pictures: np.ndarray) -> np.ndarray:

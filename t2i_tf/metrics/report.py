@@ -1,9 +1,78 @@
 """Writes the report of an evaluation: every figure with everything that decides it."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 from data_pipeline.support.files import write_text
+from t2i_tf.metrics.figures.interval import Figure
+
+DRAWN, REAL, COLOUR_NOISE = "pictures", "real pictures", "colour noise"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of a report.
+
+    Attributes:
+        figure: Which figure, a key of `TITLES` or the name of a faithfulness.
+        by: The network's scale or the judge's name.
+        value: Its value and interval.
+        count: Of how many pictures, captions or classes.
+        against: What they are compared with.
+        of: What was measured, `DRAWN`, `REAL` or `COLOUR_NOISE`.
+    """
+
+    figure: str
+    by: str
+    value: Figure
+    count: int
+    against: str = ""
+    of: str = DRAWN
+
+    def described(self) -> dict:
+        """The row as plain values."""
+        names = {name: getattr(self, name) for name in ("figure", "by", "of", "count", "against")}
+        return {**names, **self.value.described()}
+
+
+@dataclasses.dataclass(frozen=True)
+class Title:
+    """How a figure is written.
+
+    Attributes:
+        name: Its name.
+        form: Format of its value.
+        scale: Multiplies value and error.
+        better: 1 if more is better, -1 if less is, 0 if neither.
+    """
+
+    name: str
+    form: str = ".2%"
+    scale: float = 1.0
+    better: int = 1
+
+
+TITLES = {
+    "inception_score": Title("Inception Score", ".2f"),
+    "fid": Title("FID", ".2f", better=-1),
+    "kid": Title("KID x 1,000", ".2f", 1000.0, better=-1),
+    "precision": Title("Precision"),
+    "recall": Title("Recall"),
+    "density": Title("Density", ".3f"),
+    "coverage": Title("Coverage"),
+    "diversity": Title("Difference between seeds", ".3f", better=0),
+    "r_precision": Title("R-precision"),
+    "similarity": Title("Similarity to the caption, 100 cos", ".2f"),
+    "r_precision_permuted": Title("R-precision, colours permuted"),
+    **{f"recall_at_{k}_picture": Title(f"Captions: own picture in {k}") for k in (1, 5, 10)},
+    **{f"recall_at_{k}_caption": Title(f"Pictures: own caption in {k}") for k in (1, 5, 10)},
+}
+
+
+def title(figure: str) -> Title:
+    """How a figure is written; a faithfulness is named after what it reads."""
+    return TITLES.get(figure) or Title(figure.capitalize().replace("_", ": "))
 
 
 def write(report: dict, folder: Path) -> str:
@@ -13,119 +82,111 @@ def write(report: dict, folder: Path) -> str:
         report: The result of `protocol.evaluate`, with `of`, the name of what was measured.
         folder: The folder to write to.
     """
-    text = markdown(report)
-    write_text(folder / "report.json", json.dumps(report, indent=2) + "\n")
+    written = json.dumps(report, indent=2, default=lambda row: row.described())
+    text = markdown(json.loads(written))
+    write_text(folder / "report.json", written + "\n")
     write_text(folder / "report.md", text)
     return text
 
 
 def markdown(report: dict) -> str:
-    """A report as Markdown: a row for each figure, then what the rows refer to."""
-    pictures, real = report["pictures"], report["real"]
-    rows, notes = [], []
+    """A report as Markdown: a row for each figure, then what the rows refer to.
+
+    Args:
+        report: What `report.json` holds.
+    """
+    rows = _rows(report["figures"])
+    return "\n".join(
+        [
+            f"# {report['of']}",
+            "",
+            _summary(report["pictures"]),
+            "",
+            f"| figure | {DRAWN} | ± | {REAL} | {COLOUR_NOISE} | number | against |",
+            "| --- | --- | --- | --- | --- | --- | --- |",
+            *(f"| {' | '.join(row)} |" for row in rows),
+            "",
+            "Figures compare only with figures of the same mark, resizing, number of pictures and",
+            "real set: every network, and every way to resize for it, has a scale of its own.",
+            "The column ± is the first value's standard error over captions and seeds, by leaving",
+            "out each tenth of the pictures in turn; a ± within a value is the standard deviation",
+            "over ten parts, as papers print it. report.json has the errors of all values.",
+            "",
+            *_notes(report),
+            "",
+        ]
+    )
+
+
+def _summary(pictures):
+    if not pictures.get("count"):
+        return f"Encoders, measured on real pictures of {pictures['size']} px."
     drawn = ""
     if "seed" in pictures:
         drawn = (
             f", drawn from test captions with seed {pictures['seed']} "
             f"({pictures['captions_not_read_whole']:,} captions not read whole)"
         )
+    return f"{pictures['count']:,} pictures of {pictures['size']} px{drawn}."
+
+
+def _rows(figures):
+    """A row for each figure by each network or judge: of pictures, real pictures and noise."""
+    grouped = {}
+    for row in figures:
+        grouped.setdefault((row["figure"], row["by"]), {})[row["of"]] = row
+    for (figure, by), own in grouped.items():
+        first = next(iter(own.values()))
+        cells = {of: value(row) for of, row in own.items()}
+        yield (
+            f"{title(figure).name} [{by}]",
+            cells.get(DRAWN, ""),
+            error(first),
+            cells.get(REAL, ""),
+            cells.get(COLOUR_NOISE, ""),
+            f"{first['count']:,}",
+            first["against"],
+        )
+
+
+def value(row: dict) -> str:
+    """A row's value as it is written, with the standard deviation that papers print."""
+    own = title(row["figure"])
+    written = format(row["value"] * own.scale, own.form)
+    if "std" in row:
+        written += f" ± {format(row['std'] * own.scale, own.form)}"
+    return written
+
+
+def error(row: dict) -> str:
+    """A row's standard error as it is written."""
+    own = title(row["figure"])
+    return format(row["error"] * own.scale, own.form)
+
+
+def _notes(report):
     for network in report["networks"]:
-        scale = network["scale"]
-        if score := network.get("inception_score"):
-            value = f"{score['mean']:.2f} ± {score['std']:.2f}"
-            rows.append((f"Inception Score [{scale}]", value, f"{score['pictures']:,}", ""))
-        if "fid" in network:
-            against = f"{real['count']:,} of {real['name']}"
-            rows.append(
-                (f"FID [{scale}]", f"{network['fid']:.2f}", f"{pictures['count']:,}", against)
-            )
-        notes.append(
-            f"- [{scale}] {network['name']}, `{network['weights']}` (SHA-256 "
+        yield (
+            f"- [{network['scale']}] {network['name']}, `{network['weights']}` (SHA-256 "
             f"{network['sha256'][:12]}), pictures resized: {network['resize']}."
         )
-        if "fid_colour_noise" in network:
-            noise = f"{network['fid_colour_noise']:.2f}"
-            rows.append((f"- of colour noise [{scale}]", noise, f"{real['count']:,}", against))
-    for judgement in report["r_precision"]:
-        judge, of_real = judgement["judge"], judgement["real"]
-        rows += [
-            (
-                f"R-precision [{judge}]",
-                f"{judgement['mean']:.2%} ± {judgement['std']:.2%}",
-                f"{pictures['count']:,}",
-                f"{judgement['wrong_captions']} wrong captions",
-            ),
-            (
-                f"- of real pictures [{judge}]",
-                f"{of_real['r_precision']:.2%}",
-                f"{of_real['of']:,}",
-                f"{of_real['wrong_captions']} wrong captions",
-            ),
-        ]
-        if permuted := judgement.get("permuted"):
-            rows.append(
-                (
-                    f"- colours permuted [{judge}]",
-                    f"{permuted['value']:.2%}",
-                    f"{permuted['captions']:,}",
-                    f"real pictures {permuted['real']:.2%}, chance {permuted['chance']:.2%}",
-                )
-            )
-        for k in (1, 5):
-            rows.append(
-                (
-                    f"- recall@{k} of real pictures [{judge}]",
-                    f"{of_real[f'recall_at_{k}']:.2%}",
-                    f"{of_real['of']:,}",
-                    f"{of_real['of']:,} pictures",
-                )
-            )
-        notes.append(
-            f"- [{judge}] DAMSM, `{judgement['weights']}` (SHA-256 {judgement['sha256'][:12]})."
+    for judge in report["judges"]:
+        yield (
+            f"- [{judge['judge']}] {judge['network']}, `{judge['weights']}` (SHA-256 "
+            f"{judge['sha256'][:12]})."
         )
-    if read := report.get("faithfulness"):
-        for name, figure in read["figures"].items():
-            beside = (
-                f"{what} {figure[key]:.2%}"
-                for key, what in (("real", "real pictures"), ("colour_noise", "colour noise"))
-                if figure[key] is not None
-            )
-            title = name.capitalize().replace("_", ": ")
-            rows.append(
-                (title, f"{figure['pictures']:.2%}", f"{pictures['count']:,}", ", ".join(beside))
-            )
-        apart = read["seed_std"]
-        rows.append(
-            (
-                "Difference between seeds",
-                f"{apart['pictures']:.3f}",
-                f"{apart['seeds']} seeds",
-                f"real pictures of a species {apart['real']:.3f}",
-            )
+    if reader := report.get("reader"):
+        yield (
+            "- [reader] Faithfulness: how often a classifier, trained on real pictures of the "
+            f"training species at {reader['size']} px, reads from a picture what its caption says."
         )
-        notes.append(
-            "- Faithfulness: how often a classifier, trained on real pictures of the training "
-            f"species at {read['reader']['size']} px, reads from a picture what its caption says."
+    if any(row["by"] == "pixels" for row in report["figures"]):
+        yield (
+            "- Difference between seeds: the standard deviation of [pixels] in [-1, 1], and of a "
+            "network's features the mean cosine distance."
         )
-    if real:
-        notes.append(
+    if real := report["real"]:
+        yield (
             f"- Real pictures: {real['name']}, {real['count']:,}, {real['crop']} (SHA-256 "
             f"{real['sha256'][:12]})."
         )
-    return "\n".join(
-        [
-            f"# {report['of']}",
-            "",
-            f"{pictures['count']:,} pictures of {pictures['size']} px{drawn}.",
-            "",
-            "| figure | value | pictures | against |",
-            "| --- | --- | --- | --- |",
-            *(f"| {' | '.join(row)} |" for row in rows),
-            "",
-            "Figures compare only with figures of the same mark, resizing, number of pictures and",
-            "real set: every network, and every way to resize for it, has a scale of its own.",
-            "",
-            *notes,
-            "",
-        ]
-    )

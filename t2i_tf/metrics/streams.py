@@ -1,11 +1,13 @@
 """Streams of pictures to score, batch by batch: drawn from captions, real, or from a folder."""
 
+import concurrent.futures
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from data_pipeline.dataset import Split
@@ -16,6 +18,9 @@ from t2i_tf.models.captions import encode
 from t2i_tf.models.model_directory import ModelDirectory
 from t2i_tf.models.text_to_image import TextToImage
 
+# Pictures that a network draws or sees at once. Float32 sums depend on a batch's shape in their
+# last digit; always this one makes figures independent of how the work is divided.
+BLOCK = 32
 REPEATED_CAPTIONS, REPEATS = 40, 8
 SUFFIXES, FORMATS = (".png", ".jpg", ".jpeg"), ("PNG", "JPEG")
 
@@ -42,7 +47,8 @@ class Pictures:
     """Pictures to measure, all of one size.
 
     Attributes:
-        batches: uint8 `[B, size, size, 3]` each; can be iterated over once.
+        batches: uint8 `[BLOCK, size, size, 3]` each, the last one smaller; can be iterated over
+            once.
         count: Number of pictures in all.
         size: Side in pixels.
         plan: What they were drawn from, None for pictures of a folder.
@@ -96,61 +102,96 @@ def first_captions(split: Split) -> tuple[list[str], np.ndarray]:
 
 
 def drawn_pictures(
-    model: ModelDirectory, split: Split, count: int, seed: int, batch_size: int
+    models: ModelDirectory | Sequence[ModelDirectory],
+    split: Split,
+    count: int,
+    seed: int,
+    devices: Sequence[str | None] = (None,),
 ) -> Pictures:
     """The pictures that a model draws from a split's captions, see `plan_captions`.
 
     Args:
-        model: A model with a generator.
+        models: A model with a generator; one copy for each device.
         split: The split.
         count: How many pictures.
         seed: Decides captions and noise.
-        batch_size: Pictures per batch; the last may be smaller.
+        devices: Names of the devices, each of which draws its share of the blocks; None for
+            TensorFlow's choice. The pictures do not depend on their number.
 
     Raises:
         UserError: The model knows no word of a caption.
     """
+    models = [models] if isinstance(models, ModelDirectory) else models
+    model = models[0]
     plan = plan_captions(split, count, seed)
     encoded = encode(plan.texts, model.vocabulary, model.config.data.max_words)
-    drawing = TextToImage(model)
-    drawn = drawing.draw(encoded.tokens, plan.seeds, batch_size)
+    drawing = [(TextToImage(m), device) for m, device in zip(models, devices, strict=True)]
     tokens = np.repeat(encoded.tokens[:REPEATED_CAPTIONS], REPEATS, axis=0)
     seeds = np.tile(seed + np.arange(REPEATS, dtype=np.int64), len(tokens) // REPEATS)
-    repeated = drawing.draw(tokens, seeds, batch_size)
+    repeated = itertools.chain.from_iterable(draw_blocks(drawing, tokens, seeds))
     about = {
         "seed": seed,
         "max_words": model.config.data.max_words,
         "captions_not_read_whole": len(encoded.warnings),
     }
-    size = model.config.data.image_size
     return Pictures(
-        _batches((image for image, _ in drawn), batch_size),
+        draw_blocks(drawing, encoded.tokens, plan.seeds),
         count,
-        size,
+        model.config.data.image_size,
         plan,
-        _batches((image for image, _ in repeated), REPEATS),
+        _batches(repeated, REPEATS),
         about,
     )
 
 
-def real_pictures(split: Split, size: int, batch_size: int) -> Iterator[np.ndarray]:
-    """A split's pictures, cut to the central square of `size`, uint8 `[B, size, size, 3]`.
+def draw_blocks(
+    drawing: Sequence[tuple[TextToImage, str | None]], tokens: np.ndarray, seeds: np.ndarray
+) -> Iterator[np.ndarray]:
+    """Draws a picture per row of token ids, `BLOCK` at once on each device.
+
+    Every device runs the very graph that a single one would run, on its own copy of the weights.
+
+    Args:
+        drawing: Copies of one model and the names of their devices.
+        tokens: int32 `[N, T]`.
+        seeds: int64 `[N]`.
+
+    Yields:
+        uint8 `[BLOCK, H, W, 3]` each; the last block has the rest.
+    """
+
+    def draw(model, device, start):
+        # The last picture fills up the last block.
+        rows = np.minimum(np.arange(start, start + BLOCK), len(tokens) - 1)
+        with tf.device(device):
+            block, _ = model.last_stage(tokens[rows], seeds[rows])
+        return block.numpy()[: len(tokens) - start]
+
+    starts = range(0, len(tokens), BLOCK)
+    with concurrent.futures.ThreadPoolExecutor(len(drawing)) as pool:
+        for first in range(0, len(starts), len(drawing)):
+            own = starts[first : first + len(drawing)]
+            models, devices = zip(*drawing[: len(own)], strict=True)
+            yield from pool.map(draw, models, devices, own)
+
+
+def real_pictures(split: Split, size: int) -> Iterator[np.ndarray]:
+    """A split's pictures, cut to the central square of `size`, uint8 `[BLOCK, size, size, 3]`.
 
     Raises:
         UserError: The data set stores smaller pictures.
     """
-    batches = split.eval_batches(batch_size=batch_size, image_sizes=[size], max_words=1)
+    batches = split.eval_batches(batch_size=BLOCK, image_sizes=[size], max_words=1)
     for batch in batches:
         yield to_uint8(batch["images"][0]).numpy()
 
 
-def folder_pictures(folder: str | Path, limit: int, batch_size: int) -> Pictures:
+def folder_pictures(folder: str | Path, limit: int) -> Pictures:
     """The first PNG and JPEG files of a folder, in order of their names.
 
     Args:
         folder: The folder; its subfolders are ignored.
         limit: Largest number of pictures.
-        batch_size: Pictures per batch; the last may be smaller.
 
     Raises:
         UserError: There are no pictures, or the first is not square. Later, from `batches`: a
@@ -176,7 +217,7 @@ def folder_pictures(folder: str | Path, limit: int, batch_size: int) -> Pictures
         return image
 
     read(files[0])
-    return Pictures(_batches(map(read, files), batch_size), len(files), size, None, None, {})
+    return Pictures(_batches(map(read, files), BLOCK), len(files), size, None, None, {})
 
 
 def _batches(images, batch_size):

@@ -214,7 +214,7 @@ class TextToImage:
         """
         for start in range(0, len(tokens), batch_size):
             batch = slice(start, start + batch_size)
-            pictures, attention = self._last_stage(tokens[batch], seeds[batch])
+            pictures, attention = self.last_stage(tokens[batch], seeds[batch])
             maps = attention[0].numpy() if attention else [None] * len(pictures)
             yield from zip(pictures.numpy(), maps, strict=True)
 
@@ -243,7 +243,9 @@ class TextToImage:
         return np.concatenate(rows)
 
     @functools.cached_property
-    def _last_stage(self):
+    def last_stage(self) -> tf.types.experimental.PolymorphicFunction:
+        """The graph of `draw`: tokens `[B, T]` and seeds `[B]` to pictures and their attention."""
+
         @tf.function(input_signature=_TOKENS_AND_SEEDS)
         def draw(tokens, seeds):
             drawn = self.network(tokens, seeds)

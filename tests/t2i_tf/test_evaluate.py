@@ -14,10 +14,19 @@ from data_pipeline import tfrecord
 from data_pipeline.dataset import Split, decode
 from data_pipeline.pixels import to_uint8
 from data_pipeline.support.errors import UserError
-from t2i_tf.metrics import faithfulness, protocol, r_precision, report, scores, streams
+from t2i_tf.metrics import (
+    catalogue,
+    faithfulness,
+    protocol,
+    r_precision,
+    report,
+    scores,
+    streams,
+)
 from t2i_tf.metrics.features import Extractor
-from t2i_tf.metrics.fid import FeatureStatistics, fid
-from t2i_tf.metrics.inception_score import inception_score
+from t2i_tf.metrics.figures.fid import fid_figure
+from t2i_tf.metrics.figures.inception_score import inception_score
+from t2i_tf.metrics.real import Judge, RealSet
 from t2i_tf.models.captions import encode
 from t2i_tf.models.text_to_image import TextToImage
 from tests.commands import ROOT, command, run
@@ -99,95 +108,147 @@ def test_plans_are_a_function_of_the_seed(split):
 
 
 def test_pictures_are_those_of_generate(small_model, split):
-    pictures = streams.drawn_pictures(small_model, split, 5, 7, batch_size=2)
+    pictures = streams.drawn_pictures(small_model, split, 40, 7)
     batches = list(pictures.batches)
-    assert [len(batch) for batch in batches] == [2, 2, 1]
+    assert [len(batch) for batch in batches] == [streams.BLOCK, 40 - streams.BLOCK]
     tokens = encode(pictures.plan.texts, small_model.vocabulary, 6).tokens
-    expected = [image for image, _ in TextToImage(small_model).draw(tokens, np.arange(7, 12))]
+    expected = [image for image, _ in TextToImage(small_model).draw(tokens, np.arange(7, 47))]
     np.testing.assert_allclose(np.concatenate(batches), np.stack(expected), atol=1)
     assert pictures.size == batches[0].shape[1] == 32
 
 
 def test_real_pictures_are_the_centres(split):
-    (batch,) = streams.real_pictures(split, 32, batch_size=COUNT)
+    (batch,) = streams.real_pictures(split, 32)
     whole = np.stack([to_uint8(decode(record["image"])) for record in split.examples()])
     np.testing.assert_array_equal(batch, whole[:, 3:35, 3:35])
     assert batch.dtype == np.uint8
 
 
-def test_real_statistics_are_measured_once(data_dir, extractor, tmp_path, monkeypatch):
-    real = protocol.RealSet(data_dir)
-    statistics = real.statistics(extractor, 32, 5, tmp_path)
-    (pictures,) = streams.real_pictures(real.split, 32, COUNT)
-    np.testing.assert_allclose(statistics.mean, corners(pictures)[0].mean(axis=0), rtol=1e-6)
+def test_every_device_draws_its_share_of_the_same_pictures(small_model, split):
+    one = np.concatenate(list(streams.drawn_pictures(small_model, split, 70, 7).batches))
+    copies, devices = [small_model] * 2, ("CPU:0", "CPU:0")
+    two = streams.drawn_pictures(copies, split, 70, 7, devices)
+    np.testing.assert_array_equal(np.concatenate(list(two.batches)), one)
+
+
+def test_real_features_are_measured_once(data_dir, extractor, tmp_path, monkeypatch):
+    real = RealSet(data_dir)
+    features = real.features(extractor, 32, tmp_path)
+    (pictures,) = streams.real_pictures(real.split, 32)
+    np.testing.assert_array_equal(features, corners(pictures)[0])
     monkeypatch.setattr(streams, "real_pictures", None)
-    again = real.statistics(extractor, 32, 5, tmp_path)
-    np.testing.assert_array_equal(again.covariance, statistics.covariance)
+    np.testing.assert_array_equal(real.features(extractor, 32, tmp_path), features)
     with pytest.raises(TypeError):  # of another size they are others
-        real.statistics(extractor, 24, 5, tmp_path)
+        real.features(extractor, 24, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"no array", b"", None])
+def test_files_without_features_are_named(data_dir, extractor, tmp_path, content):
+    real = RealSet(data_dir)
+    real.features(extractor, 32, tmp_path)
+    (path,) = tmp_path.glob("real_corners_*.npy")
+    if content is None:
+        np.save(path, np.zeros((3, 3), np.float32))
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=r"\.npy does not hold the features of mini-test"):
+        real.features(extractor, 32, tmp_path)
+
+
+def by_name(figures):
+    """The rows of a report by figure, network or judge, and what was measured."""
+    return {(row.figure, row.by, row.of): row for row in figures["figures"]}
 
 
 def test_figures_are_those_of_all_pictures_at_once(
     data_dir, small_model, model_dir, extractor, tmp_path
 ):
-    count = 26
-    real = protocol.RealSet(data_dir)
-    judge = protocol.Judge.load("own DAMSM", model_dir)
-    pictures = streams.drawn_pictures(small_model, real.split, count, 0, batch_size=8)
-    figures = protocol.evaluate(
-        pictures, protocol.METRICS[:3], [extractor, judge.extractor], real, [judge], 8, tmp_path
-    )
-    drawn = np.concatenate(
-        list(streams.drawn_pictures(small_model, real.split, count, 0, batch_size=8).batches)
-    )
+    count = 40
+    real = RealSet(data_dir)
+    judge = Judge.load("own DAMSM", model_dir)
+    pictures = streams.drawn_pictures(small_model, real.split, count, 0)
+    metrics = ["is", "fid", "precision_recall", "diversity", "r_precision"]
+    networks = [extractor, judge.extractor]
+    figures = protocol.evaluate(pictures, metrics, networks, real, [judge], tmp_path)
+    rows = by_name(figures)
+    again = streams.drawn_pictures(small_model, real.split, count, 0)
+    drawn = np.concatenate(list(again.batches))
     features, probabilities = corners(drawn)
-    by_hand, damsm = figures["networks"]
+    score = rows["inception_score", "corners", "pictures"]
     mean, std = inception_score(probabilities)
-    assert by_hand["inception_score"] == {
-        "mean": pytest.approx(mean, rel=1e-5),
-        "std": pytest.approx(std, rel=1e-4),
-        "splits": 10,
-        "pictures": count,
-    }
-    one, other = FeatureStatistics(3), FeatureStatistics(3)
-    one.update(features)
-    other.update(corners(next(streams.real_pictures(real.split, 32, COUNT)))[0])
-    assert by_hand["fid"] == pytest.approx(fid(one, other), rel=1e-6)
-    assert damsm["scale"] == "damsm" and damsm["fid"] > 0 and "inception_score" not in damsm
-    (judged,) = figures["r_precision"]
+    assert (score.value.value, score.value.std) == pytest.approx((mean, std), rel=1e-5)
+    known = corners(next(streams.real_pictures(real.split, 32)))[0]
+    own = rows["fid", "corners", "pictures"]
+    assert own.value.value == pytest.approx(fid_figure(features, known).value, rel=1e-9)
+    assert own.value.error > 0 and own.against == "12 of mini-test"
+    assert rows["fid", "damsm", "pictures"].value.value > 0
+    assert ("inception_score", "damsm", "pictures") not in rows
+    assert 0 <= rows["recall", "damsm", "pictures"].value.value <= 1
+    assert rows["diversity", "pixels", "pictures"].value.value > 0
     codes = r_precision.picture_codes(small_model.image_encoder, drawn)
     plan = streams.plan_captions(real.split, count, 0)
     sentences = r_precision.sentence_codes(small_model, plan.texts)
     expected = r_precision.fold_r_precision(codes, sentences, plan.class_ids)
-    assert (judged["mean"], judged["std"]) == expected
-    assert judged["wrong_captions"] == count - np.bincount(plan.class_ids).max()
-    assert 0 <= judged["real"]["recall_at_1"] <= judged["real"]["recall_at_5"] <= 1
+    judged = rows["r_precision", "own DAMSM", "pictures"]
+    assert judged.value.described() == pytest.approx(expected.described())
+    assert judged.against == f"{count - np.bincount(plan.class_ids).max()} wrong captions"
+    recalls = [
+        rows[f"recall_at_{k}_{way}", "own DAMSM", "real pictures"].value.value
+        for way in ("picture", "caption")
+        for k in (1, 5, 10)
+    ]
+    assert recalls[:3] == sorted(recalls[:3]) and recalls[3:] == sorted(recalls[3:])
     assert figures["real"]["name"] == "mini-test" and figures["real"]["count"] == COUNT
+
+
+def test_features_that_are_no_numbers_are_refused(extractor, rng):
+    def broken(images):
+        features, probabilities = corners(images)
+        features[3] = np.nan
+        return features, probabilities
+
+    recording = scores.Recording(dataclasses.replace(extractor, forward=broken), 9)
+    recording.update(rng.integers(1, 256, (9, 4, 4, 3), np.uint8))
+    with pytest.raises(UserError, match="By hand gives features .* for 1 of 9 .* is number 3"):
+        _ = recording.features
+
+
+def test_networks_always_see_whole_blocks(extractor, rng):
+    seen = []
+
+    def counting(images):
+        seen.append(len(images))
+        return corners(images)
+
+    recording = scores.Recording(dataclasses.replace(extractor, forward=counting), 40)
+    pictures = rng.integers(1, 256, (40, 4, 4, 3), np.uint8)
+    scores.measure([pictures[:32], pictures[32:]], 40, [recording], "pictures")
+    assert seen == [streams.BLOCK] * 2
+    np.testing.assert_array_equal(recording.features, corners(pictures)[0])
 
 
 def test_inception_scores_leave_out_incomplete_batches_where_published_code_does(extractor, rng):
     extractor = dataclasses.replace(extractor, batch_multiple=8)
     pictures = rng.integers(1, 256, (21, 4, 4, 3), np.uint8)
-    scored = scores.Scores(extractor, 21, inception_score=True)
+    scored = scores.Recording(extractor, 21, inception_score=True)
     scores.measure(np.array_split(pictures, 4), 21, [scored], "pictures")
     expected = inception_score(corners(pictures[:16])[1])
     np.testing.assert_allclose(scored.inception_score.result(), expected, rtol=1e-6)
     assert scored.scored == 16
     with pytest.raises(UserError, match="at least 10 pictures, not 15"):
-        scores.Scores(extractor, 15, inception_score=True)
+        scores.Recording(extractor, 15, inception_score=True)
 
 
 def test_quick_scores_follow_a_training(data_dir, small_model, model_dir, extractor, tmp_path):
-    real = protocol.RealSet(data_dir)
-    known = real.statistics(extractor, 32, 8, tmp_path)
-    figures = scores.quick_scores(small_model, real.split, COUNT, extractor, known)
+    real = RealSet(data_dir)
+    known = real.features(extractor, 32, tmp_path)
+    damsm = Judge.load("own DAMSM", model_dir).extractor
+    figures = scores.quick_scores(small_model, real.split, COUNT, [extractor, damsm], known)
     assert set(figures) == {"fid_corners", "inception_score_corners", "r_precision"}
-    again = scores.quick_scores(small_model, real.split, COUNT, extractor, known, batch_size=5)
-    assert figures == pytest.approx(again, rel=1e-3)
-    damsm = protocol.Judge.load("own DAMSM", model_dir).extractor
-    known = real.statistics(damsm, 32, 8, tmp_path)
-    generator_only = dataclasses.replace(small_model, image_encoder=None)
-    figures = scores.quick_scores(generator_only, real.split, COUNT, damsm, known)
+    again = scores.quick_scores(small_model, real.split, COUNT, [extractor, damsm], known)
+    assert figures == again
+    known = real.features(damsm, 32, tmp_path)
+    figures = scores.quick_scores(small_model, real.split, COUNT, [damsm], known)
     assert set(figures) == {"fid_damsm"} and figures["fid_damsm"] > 0
 
 
@@ -205,63 +266,70 @@ def folder(rng, tmp_path):
 
 
 def test_folders_are_read_in_order(folder):
-    pictures = streams.folder_pictures(folder, limit=12, batch_size=5)
+    pictures = streams.folder_pictures(folder, limit=12)
     batches = list(pictures.batches)
-    assert [len(batch) for batch in batches] == [5, 5, 2] and pictures.count == 12
+    assert [len(batch) for batch in batches] == [12] and pictures.count == 12
     assert [image[0, 0, 0] for batch in batches for image in batch] == list(range(0, 120, 10))
     assert pictures.size == 32 and pictures.plan is None
 
 
 def test_bad_folders_are_refused(folder, tmp_path):
     with pytest.raises(UserError, match="No such file"):
-        streams.folder_pictures(tmp_path / "none", 9, 9)
+        streams.folder_pictures(tmp_path / "none", 9)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no .png or .jpg"):
-        streams.folder_pictures(tmp_path / "empty", 9, 9)
+        streams.folder_pictures(tmp_path / "empty", 9)
     Image.new("RGB", (31, 32)).save(folder / "03.png")
     with pytest.raises(UserError, match=r"03\.png is 31 x 32 pixels.*32 x 32 by the first"):
-        list(streams.folder_pictures(folder, 99, 9).batches)
+        list(streams.folder_pictures(folder, 99).batches)
     Image.new("RGB", (31, 32)).save(folder / "00.png")
     with pytest.raises(UserError, match=r"00\.png is 31 x 32 pixels"):
-        streams.folder_pictures(folder, 99, 9)
+        streams.folder_pictures(folder, 99)
     (folder / "00.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"00\.png cannot be read"):
-        streams.folder_pictures(folder, 99, 9)
+        streams.folder_pictures(folder, 99)
 
 
 def test_metrics_are_all_that_can_be_had():
-    networks, damsm = ["imagenet"], ["damsm"]
-    everything = ["is", "fid", "r_precision", "faithfulness"]
-    assert protocol.choose_metrics(None, True, True, True, networks) == everything
-    assert protocol.choose_metrics(None, True, True, False, networks) == everything[:3]
-    assert protocol.choose_metrics(None, True, True, False, damsm) == ["fid", "r_precision"]
-    assert protocol.choose_metrics(None, False, True, True, networks) == ["is", "fid"]
-    assert protocol.choose_metrics(None, False, False, False, networks) == ["is"]
-    assert protocol.choose_metrics(["fid"], True, True, True, networks) == ["fid"]
+    everything = list(catalogue.METRICS)
+    assert catalogue.choose(None, catalogue.NEEDS) == everything
+    without = [need for need in catalogue.NEEDS if need not in (catalogue.CLIP, catalogue.CLASSES)]
+    rest = [name for name in everything if name not in ("is", "clip")]
+    assert catalogue.choose(None, without) == rest
+    assert catalogue.choose(None, [catalogue.CLASSES]) == ["is"]
+    of_folder = catalogue.choose(None, [catalogue.CLASSES, catalogue.REAL])
+    assert of_folder == ["is", "fid", "kid", "precision_recall", "density_coverage"]
+    assert catalogue.choose(["fid"], catalogue.NEEDS) == ["fid"]
 
 
 @pytest.mark.parametrize(
-    "asked, of_model, has_real, sources, message",
+    "asked, lacks, message",
     [
-        (["kid"], True, True, ["imagenet"], "'kid' is none of is, fid, r_precision, faithfulness"),
-        (["is"], True, True, ["damsm"], "is needs a network that knows classes"),
-        (["is", "fid"], False, False, ["imagenet"], "fid needs real pictures.*of a data set"),
-        (["r_precision"], False, True, ["imagenet"], "r_precision needs the captions"),
-        (["faithfulness"], True, True, ["damsm"], "faithfulness needs the true attributes"),
-        (None, False, False, ["damsm"], "nothing to measure"),
-        (None, True, True, [], "no network is named"),
+        (["lpips"], None, "'lpips' is none of is, fid, kid, precision_recall,"),
+        (["is"], catalogue.CLASSES, "is needs a network that knows classes"),
+        (["is", "kid"], catalogue.REAL, "kid needs real pictures.*of a data set"),
+        (["diversity"], catalogue.SEEDS, "diversity needs a model"),
+        (["r_precision"], catalogue.CAPTIONS, "r_precision needs the captions"),
+        (["clip"], catalogue.CLIP, "clip needs --clip="),
+        (["faithfulness"], catalogue.ATTRIBUTES, "faithfulness needs the true attributes"),
     ],
 )
-def test_metrics_that_cannot_be_had_are_refused(asked, of_model, has_real, sources, message):
+def test_metrics_that_cannot_be_had_are_refused(asked, lacks, message):
+    has = [need for need in catalogue.NEEDS if need != lacks]
     with pytest.raises(UserError, match=message):
-        protocol.choose_metrics(asked, of_model, has_real, False, sources)
+        catalogue.choose(asked, has)
+
+
+def test_nothing_to_measure_is_refused():
+    with pytest.raises(UserError, match="nothing to measure: fid needs real pictures"):
+        catalogue.choose(None, [])
 
 
 def test_too_few_pictures_for_folds_are_refused(data_dir, small_model, model_dir, tmp_path):
-    real, judge = protocol.RealSet(data_dir), protocol.Judge.load("own DAMSM", model_dir)
-    pictures = streams.drawn_pictures(small_model, real.split, 9, 0, 8)
+    real, judge = RealSet(data_dir), Judge.load("own DAMSM", model_dir)
+    pictures = streams.drawn_pictures(small_model, real.split, 9, 0)
     with pytest.raises(UserError, match="at least 10 pictures, not 9"):
-        protocol.evaluate(pictures, ["r_precision"], [], real, [judge], 8, tmp_path)
+        protocol.evaluate(pictures, ["r_precision"], [], real, [judge], tmp_path)
 
 
 def test_models_without_image_encoder_are_told_what_to_leave_out(model_dir, tmp_path):
@@ -271,9 +339,9 @@ def test_models_without_image_encoder_are_told_what_to_leave_out(model_dir, tmp_
         UserError,
         match="has no image encoder.*r_precision and the network damsm need: leave them out",
     ):
-        protocol.Judge.load("own DAMSM", copy)
+        Judge.load("own DAMSM", copy)
     with pytest.raises(UserError, match="is no model directory"):
-        protocol.Judge.load("independent DAMSM", tmp_path)
+        Judge.load("independent DAMSM", tmp_path)
 
 
 def test_command_reports_every_figure_with_its_mark(data_dir, model_dir, tmp_path):
@@ -285,7 +353,6 @@ def test_command_reports_every_figure_with_its_mark(data_dir, model_dir, tmp_pat
         "--inception=damsm",
         f"--independent={model_dir}",
         "--num_images=20",
-        "--batch_size=8",
     )
     written = sorted(path.name for path in (tmp_path / "scores").iterdir())
     assert [name.split("_")[0] for name in written] == ["real", "report.json", "report.md"]
@@ -295,10 +362,12 @@ def test_command_reports_every_figure_with_its_mark(data_dir, model_dir, tmp_pat
     assert figures["of"] == str(model_dir) and figures["pictures"]["count"] == 20
     generator = (model_dir / "generator.weights.h5").read_bytes()
     assert figures["pictures"]["generator_sha256"] == hashlib.sha256(generator).hexdigest()
-    rows = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("| ")][2:]
-    assert len(rows) == 1 + 2 * 4
-    assert all("[damsm]" in row[0] or "DAMSM]" in row[0] for row in rows)
-    assert rows[0][1].strip() == f"{figures['networks'][0]['fid']:.2f}"
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")][2:]
+    names = [row[0] for row in rows]
+    assert len(names) == len(set(names)) > 20
+    assert all(any(m in n for m in ("[damsm]", "DAMSM]", "[pixels]")) for n in names)
+    (fid,) = (row for row in figures["figures"] if row["figure"] == "fid")
+    assert rows[0][1].strip() == f"{fid['value']:.2f}" and fid["error"] > 0
 
 
 def test_drawn_birds_are_read(small_model, model_dir, tmp_path, monkeypatch):
@@ -311,22 +380,22 @@ def test_drawn_birds_are_read(small_model, model_dir, tmp_path, monkeypatch):
         "--num_test=24",
         "--picture_size=64",
     )
-    real, judge = protocol.RealSet(tmp_path / "birds"), protocol.Judge.load("own DAMSM", model_dir)
+    real, judge = RealSet(tmp_path / "birds"), Judge.load("own DAMSM", model_dir)
     assert real.of_birds
     monkeypatch.setattr(faithfulness, "EPOCHS", 1)
-    pictures = streams.drawn_pictures(small_model, real.split, 30, 0, 8)
+    pictures = streams.drawn_pictures(small_model, real.split, 30, 0)
     figures = protocol.evaluate(
-        pictures, ["fid", "faithfulness"], [judge.extractor], real, [judge], 8, tmp_path
+        pictures, ["fid", "faithfulness"], [judge.extractor], real, [judge], tmp_path
     )
-    read = figures["faithfulness"]
-    assert {"faithfulness", "faithfulness_belly", "faithfulness_perch"} < set(read["figures"])
-    assert all(0 <= value <= 1 for row in read["figures"].values() for value in row.values())
-    assert read["seed_std"]["pictures"] > 0 and read["seed_std"]["real"] > 0
-    (network,), (judgement,) = figures["networks"], figures["r_precision"]
-    assert network["fid_colour_noise"] > 0
-    assert 0 < judgement["permuted"]["chance"] < 0.5 < judgement["permuted"]["captions"] <= 30
-    text = report.markdown({"of": "a model", **figures})
-    assert "| Faithfulness: perch | " in text and "real pictures of a species" in text
+    rows = by_name(figures)
+    names = {name for name, by, _ in rows if by == "reader"}
+    assert {"faithfulness", "faithfulness_belly", "faithfulness_perch"} < names
+    assert all(0 <= row.value.value <= 1 for row in rows.values() if row.by == "reader")
+    assert rows["fid", "damsm", "colour noise"].value.value > 0
+    permuted = rows["r_precision_permuted", "own DAMSM", "pictures"]
+    assert 0 < permuted.count <= 30 and "chance" in permuted.against
+    text = report.write({"of": "a model", **figures}, tmp_path)
+    assert "| Faithfulness: perch [reader] | " in text
     assert len(list(tmp_path.glob("bird_reader_32px_*.weights.h5"))) == 1
 
 

@@ -1,12 +1,13 @@
 """Makes the watchers of each trainer."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
 from data_pipeline.dataset import Split
 from t2i_tf.metrics.features import Extractor
-from t2i_tf.metrics.protocol import RealSet
+from t2i_tf.metrics.real import RealSet
 from t2i_tf.metrics.scores import quick_scores
 from t2i_tf.models.model_directory import ModelDirectory
 from t2i_tf.models.text_to_image import TextToImage
@@ -20,7 +21,6 @@ from t2i_tf.training.callbacks.projector import Projector
 CAPTIONS, SEEDS, PROJECTED = 8, 5, 200
 DAMSM_EVERY = 3  # intervals between DAMSM's pictures
 PROJECTION_EVERY = 3  # A projection takes longer: made every third time that the others are.
-BATCH_SIZE = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +28,13 @@ class ScorePlan:
     """The plan of the scores while a GAN trains.
 
     Attributes:
-        extractor: The network of FID and, where it knows classes, of the Inception Score.
+        extractors: The network of FID and, where it knows classes, of the Inception Score; and that
+            of R-precision, see `quick_scores`.
         images: Number of pictures.
         every: Intervals between two scores.
     """
 
-    extractor: Extractor
+    extractors: Sequence[Extractor]
     images: int
     every: int
 
@@ -87,8 +88,8 @@ def _scores(board, trained, real, plan):
 
     def measure():
         size = trained.config.data.image_size
-        statistics = real.statistics(plan.extractor, size, BATCH_SIZE, folder)
-        return quick_scores(trained, real.split, plan.images, plan.extractor, statistics)
+        features = real.features(plan.extractors[0], size, folder)
+        return quick_scores(trained, real.split, plan.images, plan.extractors, features)
 
     return measure
 

@@ -82,7 +82,8 @@ def test_measured_figures_are_on_the_card(copy, tmp_path, monkeypatch):
         },
         "real": None,
         "networks": [],
-        "r_precision": [],
+        "judges": [],
+        "figures": [],
     }
     for folder, of in (("of_these", "these weights"), ("of_others", "other weights")):
         (copy / folder).mkdir()

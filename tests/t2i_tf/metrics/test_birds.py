@@ -1,17 +1,9 @@
 """The figures of generated birds, by hand."""
 
 import numpy as np
-import pytest
 
 from data_pipeline.drawn.birds import COLOURS
 from t2i_tf.metrics import birds
-
-
-def test_seed_std_by_hand():
-    black, white = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
-    same, different = np.stack([black, black]), np.stack([black, white])
-    # Values -1 and 1: the sample standard deviation is the square root of 2.
-    assert birds.seed_std([same, different]) == pytest.approx(np.sqrt(2) / 2)
 
 
 def test_colour_noise_has_the_colours_of_the_caption_only():

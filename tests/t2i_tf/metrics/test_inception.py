@@ -93,6 +93,17 @@ def test_frozen_graph_takes_batches_and_knows_no_bias(graph, pictures):
     assert (extractor.scale, extractor.sha256) == ("2015", sha256(path))
 
 
+def test_clean_frozen_graph_has_a_scale_of_its_own(graph, pictures):
+    path, expected = graph
+    extractor = inception.load(f"clean:{path}")
+    wanted = expected(clean_resize(pictures, 299))
+    np.testing.assert_allclose(extractor(pictures)[0], wanted[0], rtol=1e-3, atol=1e-4)
+    assert extractor.scale == "2015-clean" and "clean-fid" in extractor.resize
+    assert len(inception.load_all([str(path), f"clean:{path}"], None)) == 2
+    with pytest.raises(UserError, match=r"clean: is for the frozen graph"):
+        inception.load("clean:network.pth")
+
+
 def test_frozen_graph_may_lie_in_an_archive(graph, pictures, tmp_path):
     path, expected = graph
     archive = tmp_path / "inception-2015-12-05.tgz"

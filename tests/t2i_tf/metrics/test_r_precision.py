@@ -100,8 +100,9 @@ def test_first_ranks_draws_from_all_other_classes_and_from_them_only():
 def test_folds_by_hand(monkeypatch):
     first = np.repeat([True, False], [12, 8])  # parts of two: six right, four wrong
     monkeypatch.setattr(metrics, "first_ranks", lambda *arguments: first)
-    mean, std = metrics.fold_r_precision(None, None, None)
-    assert (mean, std) == (pytest.approx(0.6), pytest.approx(np.sqrt(0.24)))
+    figure = metrics.fold_r_precision(None, None, None)
+    assert (figure.value, figure.std) == (pytest.approx(0.6), pytest.approx(np.sqrt(0.24)))
+    assert figure.error == pytest.approx(np.sqrt(0.24) / 3)
 
 
 def test_recall_in_parts_is_recall_at_once(rng, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from configs import tiny
 from data_pipeline.dataset import Split
 from t2i_tf.metrics import inception
-from t2i_tf.metrics.protocol import RealSet
+from t2i_tf.metrics.real import RealSet
 from t2i_tf.models.model_directory import ModelDirectory
 from t2i_tf.networks import build
 from t2i_tf.training.callbacks import Board, Projector, SampleGrid, ScoreWatcher, WordRegions
@@ -27,7 +27,7 @@ def trained(tiny_data):
 def test_a_gan_is_watched_by_pictures_and_scores(trained, tiny_data, tiny_damsm, tmp_path):
     real = RealSet(tiny_data)
     extractor = inception.damsm_extractor(trained.image_encoder, tiny_damsm)
-    plan = ScorePlan(extractor, images=5, every=3)
+    plan = ScorePlan([extractor, extractor], images=5, every=3)
     watchers = gan_watchers(Board(tmp_path), trained, real, plan)
     kinds = [SampleGrid, WordRegions, Projector, ScoreWatcher]
     assert [type(watcher) for watcher in watchers] == kinds
@@ -40,7 +40,7 @@ def test_a_gan_is_watched_by_pictures_and_scores(trained, tiny_data, tiny_damsm,
     assert set(figures[3]) == {"score_fid_damsm"}
     assert np.isfinite(figures[3]["score_fid_damsm"])
     assert (tmp_path / "samples" / "step_0000006.png").is_file()
-    assert len(list((tmp_path / "scores").glob("real_damsm_*.npz"))) == 1
+    assert len(list((tmp_path / "scores").glob("real_damsm_*.npy"))) == 1
 
 
 def test_damsm_is_watched_on_unseen_pictures(trained, tiny_data, tmp_path):

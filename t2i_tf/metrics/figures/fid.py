@@ -3,13 +3,11 @@
 Pure NumPy in float64; the features come from the networks of `t2i_tf.metrics.inception`.
 """
 
-import zipfile
-from pathlib import Path
-
 import numpy as np
 
-from data_pipeline.support.errors import UserError
-from data_pipeline.support.files import writing_whole
+from t2i_tf.metrics.figures.interval import Figure, fold_bounds
+
+ROWS = 1000
 
 
 class FeatureStatistics:
@@ -57,29 +55,22 @@ class FeatureStatistics:
         self.mean = self.mean + difference * (count / total)
         self.count = total
 
-    def save(self, path: str | Path) -> None:
-        """Writes an .npz file, whole or not at all."""
-        with writing_whole(path) as partial, partial.open("wb") as file:
-            np.savez(file, count=self.count, mean=self.mean, scatter=self._scatter)
-
     @classmethod
-    def load(cls, path: str | Path) -> "FeatureStatistics":
-        """Reads what `save` wrote.
-
-        Raises:
-            UserError: The file holds no such statistics.
-        """
-        try:
-            with np.load(path) as content:
-                statistics = cls(len(content["mean"]))
-                statistics.count = int(content["count"])
-                statistics.mean = content["mean"]
-                statistics._scatter = content["scatter"]
-        except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{path} holds no statistics of features ({error}): delete it, and it is made again"
-            ) from error
+    def of(cls, features: np.ndarray) -> "FeatureStatistics":
+        """The statistics of features `[N, D]`."""
+        statistics = cls(features.shape[1])
+        for start in range(0, len(features), ROWS):
+            statistics.update(features[start : start + ROWS])
         return statistics
+
+    def without(self, part: "FeatureStatistics") -> "FeatureStatistics":
+        """The statistics of the pictures that are not in `part`, some of these."""
+        rest = FeatureStatistics(len(self.mean))
+        rest.count = self.count - part.count
+        rest.mean = (self.count * self.mean - part.count * part.mean) / rest.count
+        between = (part.mean - rest.mean) * np.sqrt(part.count * rest.count / self.count)
+        rest._scatter = self._scatter - part._scatter - np.outer(between, between)
+        return rest
 
 
 def frechet_distance(
@@ -98,12 +89,7 @@ def frechet_distance(
         mean_2: `[D]`.
         covariance_2: As `covariance_1`.
     """
-    values, vectors = np.linalg.eigh(np.asarray(covariance_1, np.float64))
-    root = (vectors * _roots(values)) @ vectors.T
-    product = np.linalg.eigvalsh(root @ covariance_2 @ root)
-    difference = np.asarray(mean_1, np.float64) - mean_2
-    spread = np.trace(covariance_1) + np.trace(covariance_2) - 2.0 * _roots(product).sum()
-    return float(max(difference @ difference + spread, 0.0))
+    return _distance(mean_1, covariance_1, _root(covariance_1), mean_2, covariance_2)
 
 
 def fid(one: FeatureStatistics, other: FeatureStatistics) -> float:
@@ -113,6 +99,44 @@ def fid(one: FeatureStatistics, other: FeatureStatistics) -> float:
         ValueError: A set has fewer than two pictures.
     """
     return frechet_distance(one.mean, one.covariance, other.mean, other.covariance)
+
+
+def fid_figure(drawn: np.ndarray, real: np.ndarray) -> Figure:
+    """FID with its interval.
+
+    FID falls with the number of pictures, so tenths cannot tell its interval; leaving a tenth out
+    can.
+
+    Args:
+        drawn: Features `[N, D]`.
+        real: Features `[M, D]`.
+
+    Raises:
+        UserError: There are fewer pictures than folds.
+    """
+    folds = fold_bounds(len(drawn))
+    whole, known = FeatureStatistics.of(drawn), FeatureStatistics.of(real)
+    covariance = known.covariance
+    root = _root(covariance)
+
+    def distance(own):
+        return _distance(known.mean, covariance, root, own.mean, own.covariance)
+
+    rests = (whole.without(FeatureStatistics.of(drawn[start:end])) for start, end in folds)
+    return Figure(distance(whole), np.array([distance(rest) for rest in rests]))
+
+
+def _distance(mean_1, covariance_1, root_1, mean_2, covariance_2):
+    product = np.linalg.eigvalsh(root_1 @ covariance_2 @ root_1)
+    difference = np.asarray(mean_1, np.float64) - mean_2
+    spread = np.trace(covariance_1) + np.trace(covariance_2) - 2.0 * _roots(product).sum()
+    return float(max(difference @ difference + spread, 0.0))
+
+
+def _root(covariance):
+    """The symmetric square root."""
+    values, vectors = np.linalg.eigh(np.asarray(covariance, np.float64))
+    return (vectors * _roots(values)) @ vectors.T
 
 
 def _roots(eigenvalues):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from t2i_tf.metrics.inception_score import InceptionScore, inception_score
+from t2i_tf.metrics.figures.inception_score import InceptionScore, inception_score
 
 
 def published(probabilities, splits):

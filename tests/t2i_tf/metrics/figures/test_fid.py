@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from data_pipeline.support.errors import UserError
-from t2i_tf.metrics.fid import FeatureStatistics, fid, frechet_distance
+from t2i_tf.metrics.figures.fid import FeatureStatistics, fid, fid_figure, frechet_distance
 
 
 def statistics(*batches):
@@ -61,21 +60,26 @@ def test_one_picture_has_no_covariance():
         _ = statistics(np.ones((1, 2))).covariance
 
 
-def test_saved_statistics_go_on(rng, tmp_path):
-    features = rng.standard_normal((20, 3))
-    statistics(features[:10]).save(tmp_path / "real.npz")
-    assert [path.name for path in tmp_path.iterdir()] == ["real.npz"]
-    loaded = FeatureStatistics.load(tmp_path / "real.npz")
-    loaded.update(features[10:])
-    np.testing.assert_allclose(loaded.covariance, np.cov(features, rowvar=False), rtol=1e-12)
+def test_statistics_without_a_part_are_those_of_the_rest(rng):
+    features = 100 + rng.standard_normal((30, 3))
+    rest = FeatureStatistics.of(features).without(FeatureStatistics.of(features[10:15]))
+    expected = np.delete(features, np.s_[10:15], axis=0)
+    assert rest.count == 25
+    np.testing.assert_allclose(rest.mean, expected.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(rest.covariance, np.cov(expected, rowvar=False), rtol=1e-9)
 
 
-@pytest.mark.parametrize("content", [b"no archive", b"", None])
-def test_files_without_statistics_are_named(content, tmp_path):
-    path = tmp_path / "real.npz"
-    if content is None:
-        np.savez(path, mean=np.zeros(3))
-    else:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=r"real\.npz holds no statistics"):
-        FeatureStatistics.load(path)
+def test_interval_comes_from_leaving_out_tenths(rng):
+    drawn, real = rng.standard_normal((60, 4)), rng.standard_normal((40, 4)) + 1
+    figure = fid_figure(drawn, real)
+    assert figure.value == pytest.approx(direct_distance(real, drawn), rel=1e-9)
+    expected = direct_distance(real, np.delete(drawn, np.s_[6:12], axis=0))
+    assert figure.without[1] == pytest.approx(expected, rel=1e-9)
+
+
+def test_distance_of_samples_nears_that_of_their_gaussians(rng):
+    one = rng.standard_normal((20000, 2)) * [1.0, 3.0]
+    other = rng.standard_normal((20000, 2)) * [4.0, 2.0] + [0.0, 2.0]
+    figure = fid_figure(one, other)
+    assert abs(figure.value - (4 + 9 + 1)) < 4 * figure.error + 0.2  # The real sample has noise too
+    assert 0.01 < figure.error < 0.5

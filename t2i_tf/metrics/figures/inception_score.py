@@ -35,7 +35,12 @@ class InceptionScore:
         self._seen += len(probabilities)
 
     def result(self) -> tuple[float, float]:
-        """Mean and population standard deviation over the splits of exp(mean KL(p(y|x) || p(y))).
+        """Mean and population standard deviation of `split_scores`."""
+        scores = self.split_scores()
+        return float(scores.mean()), float(scores.std())
+
+    def split_scores(self) -> np.ndarray:
+        """exp(mean KL(p(y|x) || p(y))) of each split.
 
         Raises:
             ValueError: Fewer pictures have come than were announced.
@@ -45,8 +50,7 @@ class InceptionScore:
         counts = np.diff(self._ends, prepend=0)
         marginals = self._probabilities / counts[:, None]
         # The mean of sum p log(p / q) over a split, q being the mean of its p.
-        scores = np.exp(self._negative_entropy / counts - _p_log_p(marginals))
-        return float(scores.mean()), float(scores.std())
+        return np.exp(self._negative_entropy / counts - _p_log_p(marginals))
 
 
 def inception_score(probabilities: np.ndarray, splits: int = SPLITS) -> tuple[float, float]:
