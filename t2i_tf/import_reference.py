@@ -3,9 +3,10 @@
     python -m t2i_tf.import_reference --text_encoder=text_encoder200.pth
         --generator=bird_AttnGAN2.pth --captions=captions.pickle --output_dir=models/bird
 
-Every command takes the result as --model_dir; t2i_tf.train takes it as --damsm, if it has an image
-encoder, and as --init_from. The files are read without running anything in them;
-docs/published_weights.md says which file goes where and what differs from the published code.
+Without --generator the encoders alone are imported. Every command takes the result as --model_dir;
+t2i_tf.train takes it as --damsm, if it has an image encoder, and as --init_from, if it has a
+generator. The files are read without running anything in them; docs/published_weights.md says
+which file goes where and what differs from the published code.
 """
 
 from pathlib import Path
@@ -23,7 +24,7 @@ def define_flags() -> None:
     """Defines the command's flags."""
     flags.DEFINE_string("text_encoder", None, "RNN_ENCODER, text_encoder*.pth.", required=True)
     flags.DEFINE_string("image_encoder", None, "CNN_ENCODER, image_encoder*.pth, if wanted.")
-    flags.DEFINE_string("generator", None, "G_NET or G_DCGAN, *_AttnGAN2.pth.", required=True)
+    flags.DEFINE_string("generator", None, "G_NET or G_DCGAN, *_AttnGAN2.pth, if wanted.")
     flags.DEFINE_list("discriminators", [], "D_NETs, netD*.pth, smallest image first.")
     flags.DEFINE_string("captions", None, "captions.pickle, which numbers the words.")
     flags.DEFINE_string("vocabulary", None, "Instead: text of one word per line, <end> first.")
@@ -51,6 +52,10 @@ def main(arguments: list[str]) -> None:
         raise UserError("give either --captions=<captions.pickle> or --vocabulary=<text file>")
     if options.align_corners is not None and not options.image_encoder:
         raise UserError("--align_corners is about the image encoder: give --image_encoder=")
+    if not options.generator and not options.image_encoder:
+        raise UserError("give --generator=, to draw, or --image_encoder=, to train and to judge")
+    if options.discriminators and not options.generator:
+        raise UserError("--discriminators belong to a generator: give --generator=")
     if not all(options.discriminators):
         raise UserError("--discriminators has an empty entry")
     output_dir = Path(options.output_dir).resolve()
@@ -69,7 +74,7 @@ def main(arguments: list[str]) -> None:
     model = reference_model.assemble(
         files,
         vocabulary,
-        name=options.name or Path(options.generator).stem,
+        name=options.name or Path(options.generator or options.text_encoder).stem,
         max_words=options.max_words,
         align_corners=options.align_corners,
     )

@@ -2,7 +2,8 @@
 
     python -m t2i_tf.pretrain_damsm --config=tiny_damsm --data_dir= --workdir=
 
-The trained encoders are in <workdir>/model. The same command resumes a stopped run.
+The trained encoders are in <workdir>/model, those of the least validation loss (on the test split)
+in <workdir>/best; best.json names step and loss. The same command resumes a stopped run.
 """
 
 from pathlib import Path
@@ -14,6 +15,8 @@ from data_pipeline.support.errors import run
 from t2i_tf.models import model_directory
 from t2i_tf.models.model_card import damsm_card
 from t2i_tf.training.build import build_damsm
+from t2i_tf.training.callbacks import Best, Snapshots
+from t2i_tf.training.callbacks.metrics import VALIDATION_LOSS
 from t2i_tf.training.callbacks.watching import damsm_watchers
 from t2i_tf.training.flags import define_training, deterministic
 from t2i_tf.training.machinery import replicas
@@ -40,12 +43,22 @@ def main(_: list[str]) -> None:
                 config, split.vocabulary, model.text_encoder, model.image_encoder
             )
 
-            def export(step):
-                card = damsm_card(config, split.info, step)
-                model_directory.save(workdir / "model", trained, card)
+            def write(folder, step):
+                model_directory.save(folder, trained, damsm_card(config, split.info, step))
 
-            training.fit(model, export, lambda board: damsm_watchers(board, trained, unseen))
-    print(f"The encoders are in {workdir / 'model'}")
+            training.fit(
+                model,
+                lambda step: write(workdir / "model", step),
+                lambda board: damsm_watchers(board, trained, unseen, model),
+                Snapshots(
+                    workdir,
+                    write,
+                    config.train.steps_per_checkpoint,
+                    options.keep_every,
+                    Best(VALIDATION_LOSS, lower=True),
+                ),
+            )
+    print(f"The encoders are in {workdir / 'model'}, those of the least {VALIDATION_LOSS} in best")
 
 
 def command() -> None:

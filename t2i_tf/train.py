@@ -11,7 +11,7 @@ from pathlib import Path
 from absl import flags
 
 from data_pipeline.dataset import Split
-from data_pipeline.support.errors import of_flag, run
+from data_pipeline.support.errors import UserError, of_flag, run
 from t2i_tf.metrics import inception
 from t2i_tf.metrics.real import RealSet
 from t2i_tf.models import model_directory
@@ -19,6 +19,7 @@ from t2i_tf.models.model_card import generator_card
 from t2i_tf.networks.build import precision
 from t2i_tf.training import warm_start
 from t2i_tf.training.build import build_attngan
+from t2i_tf.training.callbacks import Best, Snapshots
 from t2i_tf.training.callbacks.watching import ScorePlan, gan_watchers
 from t2i_tf.training.flags import define_training, deterministic
 from t2i_tf.training.machinery import replicas
@@ -35,6 +36,12 @@ def define_flags() -> None:
     flags.mark_flag_as_required("damsm")
     flags.DEFINE_integer(
         "score_every", 10, "Checkpoints between two scores; 0 for none.", lower_bound=0
+    )
+    flags.DEFINE_enum(
+        "keep_best",
+        None,
+        ["fid", "r_precision", "inception_score"],
+        "Keep the model of the best such score in best/; best.json names step and score.",
     )
     flags.DEFINE_integer("score_images", 500, "How many pictures are scored.", lower_bound=10)
     flags.DEFINE_string(
@@ -64,6 +71,8 @@ def main(_: list[str]) -> None:
             with of_flag("inception"):
                 (extractor,) = inception.load_all([options.inception], own)
             scores = ScorePlan([extractor, own], options.score_images, options.score_every)
+        with of_flag("keep_best"):
+            best = _best(options.keep_best, scores)
         training = Run(
             config, workdir, split, options.profile, deterministic(options.deterministic)
         )
@@ -75,12 +84,31 @@ def main(_: list[str]) -> None:
                 config, vocabulary, damsm.text_encoder, damsm.image_encoder, model.ema_generator
             )
 
-            def export(step):
-                card = generator_card(config, split.info, step)
-                model_directory.save(workdir / "model", trained, card)
+            def write(folder, step):
+                model_directory.save(folder, trained, generator_card(config, split.info, step))
 
-            training.fit(model, export, lambda board: gan_watchers(board, trained, real, scores))
+            training.fit(
+                model,
+                lambda step: write(workdir / "model", step),
+                lambda board: gan_watchers(board, trained, real, scores),
+                Snapshots(
+                    workdir, write, config.train.steps_per_checkpoint, options.keep_every, best
+                ),
+            )
     print(f"The model is in {workdir / 'model'}, sample grids are in {workdir / 'samples'}")
+
+
+def _best(figure, scores):
+    """What decides the best model, None where no figure is named."""
+    if not figure:
+        return None
+    if not scores:
+        raise UserError(f"{figure} is a score, and --score_every=0 measures none")
+    network = scores.extractors[0]
+    if figure == "inception_score" and not network.classes:
+        raise UserError("the Inception Score needs an --inception that knows classes, unlike damsm")
+    scale = "" if figure == "r_precision" else f"_{network.scale}"
+    return Best(f"score_{figure}{scale}", lower=figure == "fid")
 
 
 def command() -> None:

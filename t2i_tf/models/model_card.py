@@ -20,6 +20,8 @@ _CARD = """# {name}
 - Config: `config.json`
 {use}"""
 
+_ENCODERS = "Text and image encoder (DAMSM)"
+
 _GENERATE = """
 Draw with it:
 
@@ -28,8 +30,8 @@ Draw with it:
 
 _IMPORTED = """# {config.name}
 
-Attentional text-to-image GAN of {config.generator.stages} stages (AttnGAN, Xu et al., 2018,
-arXiv:1711.10485), imported from published PyTorch weights with t2i_tf {version}.
+{kind} (AttnGAN, Xu et al., 2018, arXiv:1711.10485), imported from published PyTorch weights with
+t2i_tf {version}.
 
 | | file | bytes | SHA-256 |
 | --- | --- | --- | --- |
@@ -61,18 +63,22 @@ def imported_card(
         f"| {what} | {path.name} | {path.stat().st_size:,} | `{file_sha256(path)}` |"
         for what, path in sources
     )
+    kind = _ENCODERS
+    if "generator" in config:
+        kind = f"Attentional text-to-image GAN of {config.generator.stages} stages"
     return _IMPORTED.format(
         config=config,
+        kind=kind,
         version=VERSION,
         files="\n".join(rows),
         words=len(vocabulary),
-        use=_GENERATE,
+        use=_GENERATE if "generator" in config else "",
     )
 
 
 def damsm_card(config: ConfigDict, info: DatasetInfo, step: int) -> str:
     """The card of pretrained encoders after `step` steps on the data set of `info`."""
-    return _card("Text and image encoder (DAMSM)", config, info, step, "")
+    return _card(_ENCODERS, config, info, step, "")
 
 
 def generator_card(config: ConfigDict, info: DatasetInfo, step: int) -> str:

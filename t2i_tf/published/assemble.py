@@ -17,6 +17,7 @@ from t2i_tf.published import sizes as reference_sizes
 from t2i_tf.published import weights as reference_weights
 from t2i_tf.published.torch_files import read_state_dict
 
+ENCODERS_SIZE = 299  # pixels of the pictures that the published encoders were trained on
 GAMMAS = {"gamma1": 4.0, "gamma2": 5.0, "gamma3": 10.0}  # DAMSM's, as published
 
 
@@ -104,7 +105,7 @@ def assemble(
     """Makes a model from published files.
 
     Args:
-        files: One text encoder and one generator, at most one image encoder, and no discriminator
+        files: One text encoder, at most one image encoder and one generator, and no discriminator
             or one for each of the generator's images, the smallest first; their states are read.
         vocabulary: The words behind the text encoder's ids.
         name: The model's name.
@@ -132,16 +133,17 @@ def assemble(
             networks.setdefault(file.network, []).append(_network(file, max_words))
     problems.raise_if_any()
     config = ConfigDict({file.network: file.sizes.config for file in files})
-    (generator,) = (file for file in files if file.network == "generator")
+    drawing = [file for file in files if file.network == "generator"]
+    size = drawing[0].sizes.image_sizes[-1] if drawing else ENCODERS_SIZE
     config.name = name
-    config.data = {"image_size": generator.sizes.image_sizes[-1], "max_words": max_words}
+    config.data = {"image_size": size, "max_words": max_words}
     config.damsm = GAMMAS
     return ModelDirectory(
         config,
         vocabulary,
         *networks["text_encoder"],
         *networks.get("image_encoder", [None]),
-        *networks["generator"],
+        *networks.get("generator", [None]),
         networks.get("discriminator", []),
     )
 

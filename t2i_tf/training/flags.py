@@ -28,6 +28,12 @@ def define_training() -> None:
         "Whether equal runs end with equal weights, bit for bit; by default on CPUs, where it "
         "costs nothing, and not on GPUs, where it costs speed.",
     )
+    flags.DEFINE_integer(
+        "keep_every",
+        0,
+        "Checkpoints between two models that are kept in snapshots/; 0 keeps none.",
+        lower_bound=0,
+    )
     flags.DEFINE_list("profile", None, "FIRST,LAST: steps of this call to trace.")
     flags.mark_flags_as_required(["config", "data_dir", "workdir"])
 

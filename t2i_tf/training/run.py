@@ -22,6 +22,7 @@ from t2i_tf.training.callbacks import (
     IntervalEnd,
     MetricsWriter,
     Profile,
+    Snapshots,
     StopOnSignal,
     StopWhenNotFinite,
     TrainingProgress,
@@ -106,6 +107,7 @@ class Run:
         trainer: Trainer,
         export: Callable[[int], None],
         make_watchers: Callable[[Board], Sequence[Watcher]],
+        snapshots: Snapshots | None = None,
     ) -> None:
         """Trains up to `config.train.steps`, resuming from the last checkpoint.
 
@@ -113,6 +115,7 @@ class Run:
             trainer: The compiled model.
             export: Called with the step after each checkpoint; writes the model directory.
             make_watchers: Makes the watchers of the run.
+            snapshots: Keeps models of earlier steps.
 
         Raises:
             UserError: A figure became NaN, the disk is full, there are no such steps to trace, the
@@ -144,13 +147,18 @@ class Run:
                 checkpointer.save(step)
             with writing(self.workdir / "model"):
                 export(step)
+                if snapshots:
+                    snapshots.keep(step)
 
         alone = replicas.worker()[1] == 1
         stop = StopOnSignal(start, replicas.any_worker, alone)
         callbacks = [stop]
         with Progress(train.steps, "steps", start=start) as progress:
             if replicas.is_first_worker():
-                callbacks += self._first_workers(trainer, start, progress, make_watchers, save)
+                checks = [snapshots.note] if snapshots else []
+                callbacks += self._first_workers(
+                    trainer, start, progress, make_watchers, checks, save
+                )
                 if traced:
                     callbacks.append(Profile(self.workdir, *traced))
             try:
@@ -162,7 +170,7 @@ class Run:
             print(f"{name}: saved step {step}; the same command goes on from it", file=sys.stderr)
             raise SystemExit(128 + stop.received)
 
-    def _first_workers(self, trainer, start, progress, make_watchers, save):
+    def _first_workers(self, trainer, start, progress, make_watchers, checks, save):
         """The callbacks that write and show; only the first worker has them."""
         board = Board(self.workdir)
         board.hparams(self.config.to_dict())
@@ -171,7 +179,7 @@ class Run:
             start,
             self.config.train.batch_size,
             watchers=make_watchers(board),
-            checks=[finite.check, DiscriminatorWatch(board, start).check],
+            checks=[finite.check, DiscriminatorWatch(board, start).check, *checks],
             report=MetricsWriter(board, start, trainer.name).write,
             save=save,
         )

@@ -26,6 +26,7 @@ from t2i_tf.metrics import (
 from t2i_tf.metrics.features import Extractor
 from t2i_tf.metrics.figures.fid import fid_figure
 from t2i_tf.metrics.figures.inception_score import inception_score
+from t2i_tf.metrics.measuring import Measuring
 from t2i_tf.metrics.real import Judge, RealSet
 from t2i_tf.models.captions import encode
 from t2i_tf.models.text_to_image import TextToImage
@@ -368,6 +369,22 @@ def test_command_reports_every_figure_with_its_mark(data_dir, model_dir, tmp_pat
     assert all(any(m in n for m in ("[damsm]", "DAMSM]", "[pixels]")) for n in names)
     (fid,) = (row for row in figures["figures"] if row["figure"] == "fid")
     assert rows[0][1].strip() == f"{fid['value']:.2f}" and fid["error"] > 0
+
+
+def test_encoders_without_a_generator_are_measured_on_real_pictures(data_dir, model_dir, tmp_path):
+    copy = shutil.copytree(model_dir, tmp_path / "damsm" / "model")
+    (copy / "generator.weights.h5").unlink()
+    report_of = Measuring(str(data_dir), independent=str(model_dir))
+    figures = report_of.of_model(tmp_path / "damsm", tmp_path)
+    rows = by_name(figures)
+    assert {of for _, _, of in rows} == {"real pictures"}
+    for judge in ("own DAMSM", "independent DAMSM"):
+        found = rows["recall_at_5_picture", judge, "real pictures"]
+        assert 0 <= found.value.value <= 1 and found.count == COUNT
+        assert ("r_precision", judge, "real pictures") in rows
+    text = report.write(figures, tmp_path)
+    assert "Encoders, measured on real pictures of 32 px." in text
+    assert "| Pictures: own caption in 10 [own DAMSM] |" in text
 
 
 def test_drawn_birds_are_read(small_model, model_dir, tmp_path, monkeypatch):

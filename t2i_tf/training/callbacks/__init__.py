@@ -14,8 +14,10 @@ from t2i_tf.training.callbacks.metrics import (
 from t2i_tf.training.callbacks.pictures import SampleGrid, WordRegions
 from t2i_tf.training.callbacks.projector import Projector
 from t2i_tf.training.callbacks.safety import StopOnSignal
+from t2i_tf.training.callbacks.snapshots import Best, Snapshots
 
 __all__ = [
+    "Best",
     "Board",
     "DiscriminatorWatch",
     "Examples",
@@ -25,6 +27,7 @@ __all__ = [
     "Projector",
     "SampleGrid",
     "ScoreWatcher",
+    "Snapshots",
     "StopOnSignal",
     "StopWhenNotFinite",
     "TrainingProgress",
