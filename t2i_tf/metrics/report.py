@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from data_pipeline.support.files import write_text
+from t2i_tf.metrics import field
 from t2i_tf.metrics.figures.interval import Figure
 
 DRAWN, REAL, COLOUR_NOISE = "pictures", "real pictures", "colour noise"
@@ -114,6 +115,7 @@ def markdown(report: dict) -> str:
             "",
             *_notes(report),
             "",
+            *(field.table(report["real"]["name"]) if report["real"] else ()),
         ]
     )
 
