@@ -16,13 +16,13 @@ from t2i_tf.models import model_directory
 from t2i_tf.models.model_card import damsm_card
 from t2i_tf.training.build import build_damsm
 from t2i_tf.training.callbacks import Best, Snapshots
-from t2i_tf.training.callbacks.metrics import VALIDATION_LOSS
 from t2i_tf.training.callbacks.watching import damsm_watchers
 from t2i_tf.training.flags import define_training, deterministic
 from t2i_tf.training.machinery import replicas
 from t2i_tf.training.machinery.memory import keep_freed_memory
 from t2i_tf.training.options import check, in_steps
 from t2i_tf.training.run import Run
+from t2i_tf.training.validation import VALIDATION_LOSS, Validation
 
 
 def main(_: list[str]) -> None:
@@ -49,7 +49,10 @@ def main(_: list[str]) -> None:
             training.fit(
                 model,
                 lambda step: write(workdir / "model", step),
-                lambda board: damsm_watchers(board, trained, unseen, model),
+                lambda board: [
+                    Validation(model, unseen, config.train.batch_size, config.data.max_words),
+                    *damsm_watchers(board, trained, unseen),
+                ],
                 Snapshots(
                     workdir,
                     write,

@@ -14,10 +14,9 @@ from t2i_tf.models.text_to_image import TextToImage
 from t2i_tf.training.callbacks.base import Watcher
 from t2i_tf.training.callbacks.board import Board
 from t2i_tf.training.callbacks.examples import Examples
-from t2i_tf.training.callbacks.metrics import ScoreWatcher, Validation
+from t2i_tf.training.callbacks.metrics import ScoreWatcher
 from t2i_tf.training.callbacks.pictures import SampleGrid, WordRegions
 from t2i_tf.training.callbacks.projector import Projector
-from t2i_tf.training.damsm import DAMSM
 
 CAPTIONS, SEEDS, PROJECTED = 8, 5, 200
 DAMSM_EVERY = 3  # intervals between DAMSM's pictures
@@ -40,23 +39,18 @@ class ScorePlan:
     every: int
 
 
-def damsm_watchers(
-    board: Board, trained: ModelDirectory, unseen: Split, trainer: DAMSM
-) -> list[Watcher]:
-    """DAMSM's validation loss, word regions and projection, of unseen captions and pictures.
+def damsm_watchers(board: Board, trained: ModelDirectory, unseen: Split) -> list[Watcher]:
+    """DAMSM's word regions and projection, of unseen captions with their pictures.
 
     Args:
         board: The run's `Board`.
         trained: The encoders.
         unseen: The captions and pictures.
-        trainer: The `DAMSM` itself.
     """
-    config = trained.config
     examples = _examples(unseen, trained.config)
     encoders = trained.text_encoder, trained.image_encoder
     gamma1 = trained.config.damsm.gamma1
     return [
-        Validation(trainer, unseen, config.train.batch_size, config.data.max_words),
         WordRegions(board, *encoders, examples, gamma1, DAMSM_EVERY),
         Projector(board, *encoders, examples, DAMSM_EVERY),
     ]

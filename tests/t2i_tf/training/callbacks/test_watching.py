@@ -10,9 +10,9 @@ from t2i_tf.metrics.real import RealSet
 from t2i_tf.models.model_directory import ModelDirectory
 from t2i_tf.networks import build
 from t2i_tf.training.callbacks import Board, Projector, SampleGrid, ScoreWatcher, WordRegions
-from t2i_tf.training.callbacks.metrics import Validation
 from t2i_tf.training.callbacks.watching import ScorePlan, damsm_watchers, gan_watchers
 from t2i_tf.training.damsm import DAMSM, encode_captions, matching_losses
+from t2i_tf.training.validation import Validation
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +46,22 @@ def test_a_gan_is_watched_by_pictures_and_scores(trained, tiny_data, tiny_damsm,
 
 
 def test_damsm_is_watched_on_unseen_pictures(trained, tiny_data, tmp_path):
+    watchers = damsm_watchers(Board(tmp_path), trained, Split(tiny_data, "test"))
+    assert [type(watcher) for watcher in watchers] == [WordRegions, Projector]
+    assert [watcher.every for watcher in watchers] == [3, 3]
+    for watcher in watchers:
+        assert watcher.model is None and watcher.look(5) == {}
+    assert (tmp_path / "projector" / "sprite.png").is_file()
+
+
+def test_the_validation_loss_is_that_of_unseen_pictures(trained, tiny_data):
     encoders = trained.text_encoder, trained.image_encoder
     trainer = DAMSM(*encoders, image_size=64)
     split = Split(tiny_data, "test")
-    watchers = damsm_watchers(Board(tmp_path), trained, split, trainer)
-    assert [type(watcher) for watcher in watchers] == [Validation, WordRegions, Projector]
-    assert [watcher.every for watcher in watchers] == [1, 3, 3]
-    losses = watchers[0].look(5)
+    losses = Validation(trainer, split, 48, 18).look(5)
     batch = next(iter(split.eval_batches(batch_size=6, image_sizes=[64], max_words=18)))
     captions = encode_captions(encoders[0], batch)
     regions, codes = encoders[1](batch["images"][0])
     expected = matching_losses(captions, regions, codes, batch["class_id"], trainer.gammas)
     assert losses["val_loss"] == pytest.approx(float(sum(expected.values())), rel=1e-4)
     assert set(losses) == {"val_loss", *(f"val_{name}" for name in expected)}
-    for watcher in watchers[1:]:
-        assert watcher.model is None and watcher.look(5) == {}
-    assert (tmp_path / "projector" / "sprite.png").is_file()
