@@ -55,9 +55,15 @@ class Grpc:
             UnavailableError: The server is not there now.
             RefusedError: It answered with an error, or not within `timeout_s` seconds.
         """
+        return _picture(self.predict(SIGNATURE, text, seed, timeout_s)["image"])
+
+    def predict(
+        self, signature: str, text: str, seed: int, timeout_s: float
+    ) -> dict[str, np.ndarray]:
+        """Asks once for all outputs of a signature of text and seed; fails as `__call__` does."""
         request = predict_pb2.PredictRequest()
         request.model_spec.name = self._model_name
-        request.model_spec.signature_name = SIGNATURE
+        request.model_spec.signature_name = signature
         request.inputs["text"].CopyFrom(tf.make_tensor_proto([text.encode()]))
         request.inputs["seed"].CopyFrom(tf.make_tensor_proto([seed], tf.int64))
         try:
@@ -67,7 +73,7 @@ class Grpc:
             if error.code() == grpc.StatusCode.UNAVAILABLE:
                 kind = UnavailableError
             raise kind(f"{error.code().name}: {error.details()}") from error
-        return _picture(tf.make_ndarray(answer.outputs["image"]))
+        return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
 
 
 class Rest:
@@ -83,13 +89,24 @@ class Rest:
 
     def __call__(self, text: str, seed: int, timeout_s: float) -> np.ndarray:
         """As `Grpc.__call__`."""
-        body = {"signature_name": SIGNATURE, "inputs": {"text": [text], "seed": [seed]}}
+        outputs = self._ask(SIGNATURE, text, seed, timeout_s)
+        return _picture(_array(outputs, np.uint8))
+
+    def predict(
+        self, signature: str, text: str, seed: int, timeout_s: float
+    ) -> dict[str, np.ndarray]:
+        """As `Grpc.predict`; JSON knows no types, so numbers come in NumPy's own."""
+        outputs = self._ask(signature, text, seed, timeout_s)
+        return {name: _array(values, None) for name, values in outputs.items()}
+
+    def _ask(self, signature, text, seed, timeout_s):
+        body = {"signature_name": signature, "inputs": {"text": [text], "seed": [seed]}}
         request = urllib.request.Request(
             self._url, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
         try:
             with urllib.request.urlopen(request, timeout=timeout_s) as response:
-                return _picture(np.asarray(parse_json(response.read())["outputs"], np.uint8))
+                return parse_json(response.read())["outputs"]
         except urllib.error.HTTPError as error:
             kind = UnavailableError if error.code == 503 else RefusedError
             raise kind(f"HTTP {error.code}: {_message(error.read())}") from error
@@ -143,6 +160,13 @@ def patiently(ask: Ask, text: str, seed: int, timeout_s: float) -> np.ndarray:
                 raise RefusedError(f"not available for {timeout_s:g} seconds: {error}") from error
         time.sleep(wait)
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _array(values, dtype):
+    try:
+        return np.asarray(values, dtype)
+    except (ValueError, TypeError) as error:
+        raise RefusedError("the answer is not TensorFlow Serving's JSON") from error
 
 
 def _picture(images):

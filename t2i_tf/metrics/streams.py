@@ -164,7 +164,7 @@ def draw_blocks(
         # The last picture fills up the last block.
         rows = np.minimum(np.arange(start, start + BLOCK), len(tokens) - 1)
         with tf.device(device):
-            block, _ = model.last_stage(tokens[rows], seeds[rows])
+            block, _ = model.last_stage(tokens[rows], seeds[rows], 1.0)
         return block.numpy()[: len(tokens) - start]
 
     starts = range(0, len(tokens), BLOCK)

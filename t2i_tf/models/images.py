@@ -1,6 +1,7 @@
 """Makes pictures of pictures: grids, captioned sheets and attention overlays."""
 
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -109,13 +110,26 @@ def save_png(path: str | Path, picture: np.ndarray | Image.Image, description: s
         picture: uint8 `[H, W, 3]` or a Pillow image.
         description: Text to keep in the file, under PNG's keyword "Description".
     """
+    texts = {"Description": description} if description else {}
+    with writing_whole(path) as partial:
+        partial.write_bytes(png(picture, texts))
+
+
+def png(picture: np.ndarray | Image.Image, texts: Mapping[str, str]) -> bytes:
+    """A PNG file's bytes, the same for the same picture and texts.
+
+    Args:
+        picture: uint8 `[H, W, 3]` or a Pillow image.
+        texts: Texts to keep in the file, by their PNG keywords.
+    """
     if isinstance(picture, np.ndarray):
         picture = Image.fromarray(picture)
-    text = PngImagePlugin.PngInfo()
-    if description:
-        text.add_itxt("Description", description)
-    with writing_whole(path) as partial:
-        picture.save(partial, format="PNG", pnginfo=text)
+    info = PngImagePlugin.PngInfo()
+    for keyword, text in texts.items():
+        info.add_itxt(keyword, text)
+    file = io.BytesIO()
+    picture.save(file, format="PNG", pnginfo=info)
+    return file.getvalue()
 
 
 def _fit(word, width):

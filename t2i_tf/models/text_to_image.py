@@ -125,14 +125,15 @@ class TextToImage:
         pictures = np.array(pictures, np.uint8).reshape(shape)
         return pictures[0] if isinstance(texts, str) else pictures
 
-    def explain(self, text: str, seed: int = 0) -> Explanation:
+    def explain(self, text: str, seed: int = 0, truncation: float = 1.0) -> Explanation:
         """Draws one picture and shows how: every stage, and where each one looked for each word.
 
         Raises:
             UserError: The model knows no word of the caption.
         """
         encoded = captions.encode([text], self.vocabulary, self.config.data.max_words)
-        images, attention = self.draw_stages(encoded.tokens, np.array([seed], np.int64))
+        seeds = np.array([seed], np.int64)
+        images, attention = self.draw_stages(encoded.tokens, seeds, truncation)
         words = encoded.words[0]
         return Explanation(
             images=[image[0] for image in images],
@@ -140,6 +141,23 @@ class TextToImage:
             words=words,
             unknown_words=self.vocabulary.encode(text)[1],
         )
+
+    def interpolate(
+        self, first: str, last: str, steps: int = 8, seed: int = 0, truncation: float = 1.0
+    ) -> np.ndarray:
+        """Draws the way from one caption to another, with the noise of one seed.
+
+        Returns:
+            uint8 `[steps, H, W, 3]`; the first and the last picture are those of the captions.
+
+        Raises:
+            UserError: The model knows no word of a caption.
+        """
+        tokens = self._read([first, last]).tokens
+        shares = np.linspace(0.0, 1.0, steps, dtype=np.float32)
+        batches = np.split(shares, range(BATCH_SIZE, steps, BATCH_SIZE))
+        drawn = [self._between(tokens, batch, seed, truncation) for batch in batches]
+        return np.concatenate(drawn)
 
     def encode_text(self, texts: str | Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """DAMSM's features of N captions.
@@ -199,7 +217,11 @@ class TextToImage:
         return self._image_encoder
 
     def draw(
-        self, tokens: np.ndarray, seeds: np.ndarray, batch_size: int = BATCH_SIZE
+        self,
+        tokens: np.ndarray,
+        seeds: np.ndarray,
+        batch_size: int = BATCH_SIZE,
+        truncation: float = 1.0,
     ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """Draws one picture per row of token ids, in batches.
 
@@ -207,6 +229,7 @@ class TextToImage:
             tokens: int32 `[N, T]`, 0 after the last word; at least one word per row.
             seeds: int64 `[N]`.
             batch_size: Rows per batch.
+            truncation: See `TokensToImage.call`.
 
         Yields:
             The last stage's picture, uint8 `[H, W, 3]`, and its attention `[h, w, T]` (None where
@@ -214,12 +237,12 @@ class TextToImage:
         """
         for start in range(0, len(tokens), batch_size):
             batch = slice(start, start + batch_size)
-            pictures, attention = self.last_stage(tokens[batch], seeds[batch])
+            pictures, attention = self.last_stage(tokens[batch], seeds[batch], truncation)
             maps = attention[0].numpy() if attention else [None] * len(pictures)
             yield from zip(pictures.numpy(), maps, strict=True)
 
     def draw_stages(
-        self, tokens: np.ndarray, seeds: np.ndarray
+        self, tokens: np.ndarray, seeds: np.ndarray, truncation: float = 1.0
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Draws one picture per row of token ids, all at once, at every stage.
 
@@ -227,7 +250,7 @@ class TextToImage:
             The pictures of each stage, uint8 `[N, H, W, 3]`, and the attention of each stage that
             attends to words, float32 `[N, h, w, T]`.
         """
-        return tf.nest.map_structure(np.asarray, self._stages(tokens, seeds))
+        return tf.nest.map_structure(np.asarray, self._stages(tokens, seeds, truncation))
 
     def draw_from_noise(self, tokens: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """Draws one picture per row of token ids, one by one, see `TokensToImage.from_noise`.
@@ -244,22 +267,37 @@ class TextToImage:
 
     @functools.cached_property
     def last_stage(self) -> tf.types.experimental.PolymorphicFunction:
-        """The graph of `draw`: tokens `[B, T]` and seeds `[B]` to pictures and their attention."""
+        """The graph of `draw`: tokens `[B, T]`, seeds `[B]` and truncation to pictures and attention."""
 
-        @tf.function(input_signature=_TOKENS_AND_SEEDS)
-        def draw(tokens, seeds):
-            drawn = self.network(tokens, seeds)
+        @tf.function(input_signature=_TOKENS_SEEDS_TRUNCATION)
+        def draw(tokens, seeds, truncation):
+            drawn = self.network(tokens, seeds, truncation)
             return to_uint8(drawn["images"][-1]), drawn["attention"][-1:]
 
         return draw
 
     @functools.cached_property
     def _stages(self):
-        @tf.function(input_signature=_TOKENS_AND_SEEDS)
-        def draw(tokens, seeds):
-            drawn = self.network(tokens, seeds)
+        @tf.function(input_signature=_TOKENS_SEEDS_TRUNCATION)
+        def draw(tokens, seeds, truncation):
+            drawn = self.network(tokens, seeds, truncation)
             images = [to_uint8(image) for image in drawn["images"]]
             return images, [tf.cast(maps, tf.float32) for maps in drawn["attention"]]
+
+        return draw
+
+    @functools.cached_property
+    def _between(self):
+        spec = tf.TensorSpec
+
+        @tf.function(
+            input_signature=[
+                *(spec([2, None], tf.int32), spec([None], tf.float32)),
+                *(spec([], tf.int64), spec([], tf.float32)),
+            ]
+        )
+        def draw(tokens, shares, seed, truncation):
+            return to_uint8(self.network.between(tokens, shares, seed, truncation)["images"][-1])
 
         return draw
 
@@ -281,7 +319,11 @@ class TextToImage:
         return encoded
 
 
-_TOKENS_AND_SEEDS = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int64)]
+_TOKENS_SEEDS_TRUNCATION = [
+    tf.TensorSpec([None, None], tf.int32),
+    tf.TensorSpec([None], tf.int64),
+    tf.TensorSpec([], tf.float32),
+]
 
 
 def repeated(tokens: np.ndarray, num_images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

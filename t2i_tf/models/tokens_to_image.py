@@ -21,16 +21,45 @@ class TokensToImage(keras.Model):
         self.text_encoder = text_encoder
         self.generator = generator
 
-    def call(self, tokens, seeds):
+    def call(self, tokens, seeds, truncation=1.0):
         """Draws one image per row, with noise and condition from the row's seed.
 
         Args:
             tokens: int32 `[B, T]`, 0 after the last word; at least one word per row.
             seeds: int64 `[B]`.
+            truncation: Factor of the noise and the condition's eps: below 1 the images are closer
+                to what is usual for their captions, at 0 they no longer depend on the seed.
 
         Returns:
             What `Generator.call` returns.
         """
+        return self._draw(tokens, *self._noise(seeds, truncation))
+
+    def between(self, tokens, shares, seed, truncation=1.0):
+        """Draws images on the way from one caption to another, all with the noise of one seed.
+
+        Sentence codes and word features are mixed, the words by their places. Where `shares` are 0
+        or 1, the images are those of `call`.
+
+        Args:
+            tokens: int32 `[2, T]`, the two captions.
+            shares: float32 `[B]` within [0, 1], each image's share of the second caption.
+            seed: int64 scalar.
+            truncation: As in `call`.
+
+        Returns:
+            What `Generator.call` returns.
+        """
+        words, sentences = self.text_encoder(tokens)
+        second = shares[:, None]
+        sentence = (1.0 - second) * sentences[0] + second * sentences[1]
+        mask = ((tokens[0] != 0) & (second < 1.0)) | ((tokens[1] != 0) & (second > 0.0))
+        second = second[:, :, None]
+        words = (1.0 - second) * words[0] + second * words[1]
+        noise, eps = self._noise(tf.repeat(seed, tf.shape(shares)[0]), truncation)
+        return self.generator(sentence, words, mask, noise, eps)
+
+    def _noise(self, seeds, truncation):
         noise_dim, condition_dim = self.generator.noise_dim, self.generator.condition_dim
         draws = tf.map_fn(
             lambda seed: tf.random.stateless_normal(
@@ -39,7 +68,8 @@ class TokensToImage(keras.Model):
             seeds,
             fn_output_signature=tf.TensorSpec([noise_dim + condition_dim], tf.float32),
         )
-        return self._draw(tokens, draws[:, :noise_dim], draws[:, noise_dim:])
+        draws *= truncation
+        return draws[:, :noise_dim], draws[:, noise_dim:]
 
     def from_noise(self, tokens: tf.Tensor, noise: tf.Tensor) -> dict:
         """As `call`, with noise `[B, Z]` given and the condition at its mean (eps = 0)."""
