@@ -6,10 +6,13 @@ RUN = $(VENV)/bin/python
 KIND = $(if $(filter gpu,$(PLATFORM)),-gpu)
 INSTALLED = $(VENV)/installed$(KIND)
 
-.PHONY: quickstart test lint docs clean
+.PHONY: quickstart app test lint docs clean
 
 quickstart: $(INSTALLED)
 	$(RUN) -m export.quickstart --output_dir=quickstart $(QUICKSTART_FLAGS)
+
+app: $(VENV)/installed-app
+	$(RUN) -m export.app $(APP_FLAGS)
 
 test: $(VENV)/installed-dev lint
 	$(RUN) -m pytest -n 2 --dist=loadfile
@@ -25,6 +28,10 @@ $(INSTALLED): requirements$(KIND).txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements$(KIND).txt
+	@touch $@
+
+$(VENV)/installed-app: requirements-app.txt $(INSTALLED)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-app.txt
 	@touch $@
 
 # Optional: the tests of reading published .pth files are skipped without it.

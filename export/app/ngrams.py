@@ -70,27 +70,29 @@ class NGrams:
 
         Two words are as alike as the cosine between how often each stands between any two others.
         """
-        places = self._places
+        places, between = self._places
         own = places.get(word, {})
-        alike = {
-            other: sum(times * counts.get(place, 0) for place, times in own.items())
-            / math.hypot(*counts.values())
-            for other, counts in places.items()
-            if other != word
-        }
+        alike = Counter()
+        for place, times in own.items():
+            for other, others in between[place].items():
+                alike[other] += times * others
+        for other in alike:
+            alike[other] /= math.hypot(*own.values()) * math.hypot(*places[other].values())
+        del alike[word]
         ranked = sorted(alike, key=lambda other: (-alike[other], other))
-        least = ALIKE * math.hypot(*own.values())
-        return [other for other in ranked if alike[other] > least][:count]
+        return [other for other in ranked if alike[other] > ALIKE][:count]
 
     @functools.cached_property
     def _places(self):
-        """For each word, how often it stands between any two others."""
-        places = defaultdict(Counter)
+        """How often each word stands between any two others, by word and by these two."""
+        places, between = defaultdict(Counter), defaultdict(Counter)
         for context, counts in self._following.items():
             if len(context) == ORDER - 1:
+                before, word = context
                 for after, times in counts.items():
-                    places[context[1]][context[0], after] += times
-        return places
+                    places[word][before, after] += times
+                    between[before, after][word] += times
+        return places, between
 
     def arpa(self) -> Iterator[str]:
         """The model's lines in ARPA's format, which recognizers of speech read."""

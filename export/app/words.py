@@ -11,13 +11,14 @@ from data_pipeline.tokenizer import tokenize
 from data_pipeline.vocabulary import Vocabulary
 from export.app.ngrams import NGrams
 
+NAMED = 8  # unknown words: to look for near ones takes a while
 OFFERED = 3  # nearest words of each unknown one
 SUGGESTED = 8
 BIRDS, CAPTIONS_EACH = 1500, 3
 
 
 def unknown(caption: str, vocabulary: Vocabulary) -> list[dict]:
-    """The words that a model does not know, each with the nearest of those that it knows.
+    """The first words that a model does not know, each with the nearest of those that it knows.
 
     Returns:
         For each: `word`, and `near`, the nearest first.
@@ -26,7 +27,7 @@ def unknown(caption: str, vocabulary: Vocabulary) -> list[dict]:
     known = vocabulary.words[1:]
     return [
         {"word": word, "near": difflib.get_close_matches(word, known, OFFERED)}
-        for word in dict.fromkeys(missing)
+        for word in list(dict.fromkeys(missing))[:NAMED]
     ]
 
 

@@ -11,7 +11,11 @@ from PIL import Image
 
 from data_pipeline.support.errors import UserError
 
-pytest.importorskip("speech_recognition", reason="pip install -r requirements-app.txt")
+pytest.importorskip("gradio", reason="pip install -r requirements-app.txt")
+pytest.importorskip("pocketsphinx", reason="pip install -r requirements-app.txt")
+
+from starlette.applications import Starlette  # noqa: E402
+from starlette.testclient import TestClient  # noqa: E402
 
 from export.app import studio as studios  # noqa: E402
 from export.app.asked import Asked, Turns  # noqa: E402
@@ -37,9 +41,7 @@ def studio(model):
 
 @pytest.fixture
 def site(studio):
-    applications = pytest.importorskip("starlette.applications")
-    testing = pytest.importorskip("starlette.testclient")
-    return testing.TestClient(applications.Starlette(routes=routes(studio)))
+    return TestClient(Starlette(routes=routes(studio)))
 
 
 def decoded(source):
