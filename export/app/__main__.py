@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+import warnings
 
 from absl import flags
 
@@ -55,6 +56,8 @@ def main(arguments: list[str]) -> None:
                 f"the page needs more packages ({error.name} is missing): "
                 "pip install -r requirements-app.txt"
             ) from error
+        # The page names unknown words; what visitors type does not belong in the log.
+        warnings.filterwarnings("ignore", message=".*left out words")
         drawing = models.load(options.model_dir, options.server, options.model_name)
         examples, expected = _language(drawing, options.captions_file)
         hear = speech.recognizer(options.recognizer, expected)
@@ -77,6 +80,8 @@ def _language(drawing, captions_file):
         examples = captions.read_file(captions_file)
     else:
         examples = words.known_captions(words.bird_captions(), vocabularies)
+        if not examples:  # It learned of other things than birds; these it met most.
+            examples = [" ".join(vocabularies[0].words[1:6])]
     spoken = {word for vocabulary in vocabularies for word in vocabulary.words[1:]}
     return examples, NGrams(examples, spoken)
 

@@ -33,7 +33,9 @@ class Asked:
     truncation: float = 1.0
 
     @classmethod
-    def checked(cls, caption, seed=0, number=6, truncation=1.0) -> "Asked":
+    def checked(
+        cls, caption: object, seed: object = 0, number: object = 6, truncation: object = 1.0
+    ) -> "Asked":
         """Makes a request of whatever a page, a link or a program sent.
 
         Raises:

@@ -30,7 +30,7 @@ def build(studio: Studio) -> gr.Blocks:
     start = Asked(studio.examples()[0] if studio.examples() else "")
     with gr.Blocks(title="Draw a caption", analytics_enabled=False, delete_cache=(60, 60)) as page:
         gr.HTML(f"<h1>Say it, see it</h1><p>Type or speak a caption; <b>{names}</b> draws it.</p>")
-        with gr.Row(equal_height=True):
+        with gr.Row():
             with gr.Column(scale=3, min_width=280):
                 caption = gr.Textbox(
                     label="Caption",
@@ -44,7 +44,7 @@ def build(studio: Studio) -> gr.Blocks:
                 notes = _part("notes", "choose")
                 with gr.Row():
                     button = gr.Button("Draw", variant="primary", scale=3, elem_id="draw")
-                    surprise = gr.Button("Surprise me", scale=1, min_width=120)
+                    surprise = gr.Button("Surprise me", scale=1, min_width=150)
             with gr.Column(scale=2, min_width=280):
                 recording = gr.Audio(
                     label="Or say it",

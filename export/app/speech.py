@@ -61,7 +61,7 @@ def read_wav(path: str | Path) -> sr.AudioData:
         ) from error
     data = data[: len(data) // (width * channels) * (width * channels)]
     if len(data) < rate * width * channels // 10:
-        raise UserError("the recording is empty: hold the button while you speak")
+        raise UserError("the recording is empty: press the microphone, then speak")
     if channels == 2:
         data = _first_channel(data, width)
     return sr.AudioData(data, rate, width)

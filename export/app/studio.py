@@ -59,8 +59,8 @@ class Studio:
 
     def examples(self) -> list[str]:
         """A few short captions, always the same."""
-        short = sorted(self._captions, key=len)
-        return short[len(short) // 3 :: max(1, len(short) // 6)][:EXAMPLES]
+        short = sorted(self._captions, key=len)[: max(EXAMPLES, len(self._captions) // 10)]
+        return short[:: max(1, len(short) // EXAMPLES)][:EXAMPLES]
 
     def notes(self, caption: object) -> dict:
         """What to say under the caption's box: unknown words, words to go on with."""
@@ -71,12 +71,11 @@ class Studio:
             if model.vocabulary
             for note in words.unknown(caption, model.vocabulary)
         ]
-        going = words.suggestions(caption, self._expected)
         return {
             "caption": caption,
             "unknown": unknown,
-            "next": going,
-            "examples": [text for text in self.examples() if text != caption] if not going else [],
+            "next": words.suggestions(caption, self._expected),
+            "examples": self.examples() if not caption else [],
         }
 
     def draw(self, asked: Asked, visitor: str) -> Iterator[dict]:
