@@ -170,10 +170,11 @@ def _connect(studio, start, settings, parts, entry, mixing):
         return _values(Asked.from_query(request.query_params))
 
     slot = {"concurrency_limit": AT_ONCE, "concurrency_id": "draw"}
+    unchecked = {"preprocess": False}  # The studio checks all values, with messages of its own.
     inner = {"api_visibility": "private"}  # Their inputs come from the page's own parts.
     quick = {"queue": False, "show_progress": "hidden", **inner}
     drawing = {"fn": _told(draw), "inputs": settings, "outputs": parts["gallery"], **slot}
-    drawing["show_progress"] = "minimal"
+    drawing |= {"show_progress": "minimal", **unchecked}
 
     gr.on([entry["button"].click, caption.submit], **drawing, api_name="draw")
     mixing["mix"].click(
@@ -183,6 +184,7 @@ def _connect(studio, start, settings, parts, entry, mixing):
         api_name="between",
         show_progress="minimal",
         **slot,
+        **unchecked,
     )
     entry["recording"].input(
         _told(hear),

@@ -1,6 +1,6 @@
 """What hostile or clumsy visitors send, by the page's own programming interface."""
 
-import time
+import json
 import urllib.error
 import urllib.request
 import wave
@@ -40,7 +40,7 @@ def test_bad_requests_are_answered_by_a_clear_message(client, error, values, nam
     with pytest.raises(error) as raised:
         client.predict(*values, api_name="/draw")
     message = str(raised.value)
-    assert named in message or "less than" in message or "greater than" in message
+    assert named in message
     assert str(ROOT) not in message and "Traceback" not in message
     assert client.predict(*DRAW, api_name="/draw")["total"] == 1  # The server is still up.
 
@@ -80,23 +80,24 @@ def test_no_file_of_the_machine_is_shown(page, path):
         urllib.request.urlopen(f"{page}{path}", timeout=60)
     body = raised.value.read().decode(errors="replace")
     assert raised.value.code in (400, 403, 404, 405)
-    assert "root:" not in body and str(ROOT) not in body and "Traceback" not in body
+    assert "root:" not in body and "TensorFlow" not in body and "Traceback" not in body
 
 
-def test_a_recording_may_not_be_a_file_of_the_machine(client, error):
-    stolen = {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}
-    with pytest.raises(error) as raised:
-        client.submit(stolen, api_name="/hear").result(60)
-    assert "root:" not in str(raised.value)
-
-
-def test_the_first_picture_comes_while_another_visitor_draws_many(client, page):
-    many = client.submit("a small red bird", 0, 64, 1.0, api_name="/draw")
-    started = time.monotonic()
-    client.predict(*DRAW, api_name="/draw")
-    waited = time.monotonic() - started
-    assert many.result(300)["total"] == 64
-    assert waited < (time.monotonic() - started) / 2
+def test_a_recording_may_not_be_a_file_of_the_machine(page, tmp_path):
+    own = tmp_path / "own.wav"
+    own.write_bytes(b"RIFF")
+    data = [{"path": str(own), "meta": {"_type": "gradio.FileData"}}]
+    call = urllib.request.Request(
+        f"{page}gradio_api/call/hear",
+        json.dumps({"data": data}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(call, timeout=60) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{page}gradio_api/call/hear/{event}", timeout=60) as answer:
+        told = answer.read().decode()
+    assert told.startswith("event: error") and "WAV" not in told
+    assert own.exists()
 
 
 def test_flags_that_exclude_each_other_are_refused():

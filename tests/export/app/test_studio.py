@@ -64,6 +64,15 @@ def test_a_gallery_grows_picture_by_picture_for_all_models_in_turn(studio, model
     assert len(grown[0]["rows"][0]["pictures"]) == 1  # What was sent is not changed later.
 
 
+def test_a_visitor_who_asks_for_many_does_not_hold_up_another(studio):
+    many = studio.draw(Asked("a red bird", number=64), "one")
+    next(many)
+    *_, other = studio.draw(Asked("a blue bird", number=1), "another")  # Before the many go on.
+    assert other["total"] == 2
+    *_, last = many
+    assert len(last["rows"][0]["pictures"]) == 64
+
+
 def test_a_picture_tells_how_it_was_drawn(studio):
     *_, gallery = studio.draw(Asked("a red bird <b>", 5, 1, 0.5), "me")
     texts = Image.open(io.BytesIO(decoded(gallery["rows"][1]["pictures"][0]["src"]))).text
