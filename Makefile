@@ -21,7 +21,7 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
-docs: $(VENV)/installed-dev
+docs: $(VENV)/installed-dev $(VENV)/installed-app
 	PYTHONPATH=. $(RUN) docs/api.py site/api
 
 $(INSTALLED): requirements$(KIND).txt
