@@ -267,7 +267,7 @@ class TextToImage:
 
     @functools.cached_property
     def last_stage(self) -> tf.types.experimental.PolymorphicFunction:
-        """The graph of `draw`: tokens `[B, T]`, seeds `[B]` and truncation to pictures and attention."""
+        """The graph of `draw`: of tokens `[B, T]`, seeds `[B]` and truncation."""
 
         @tf.function(input_signature=_TOKENS_SEEDS_TRUNCATION)
         def draw(tokens, seeds, truncation):
