@@ -34,9 +34,10 @@ $(VENV)/installed-app: requirements-app.txt $(INSTALLED)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-app.txt
 	@touch $@
 
-# Optional: the tests of reading published .pth files are skipped without it.
-$(VENV)/installed-torch: requirements-torch.txt $(VENV)/installed-dev
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt
+# Optional: without torch, the tests of reading published .pth files are skipped; without Apache
+# Beam, those of its pipelines; without the data extras, those of Parquet and TensorFlow Datasets.
+$(VENV)/installed-%: requirements-%.txt $(VENV)/installed-dev
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-$*.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(INSTALLED)

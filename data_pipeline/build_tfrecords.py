@@ -4,7 +4,7 @@ python -m data_pipeline.build_tfrecords --source=cub --input_dir=data/birds --ou
 python -m data_pipeline.build_tfrecords --source=folder --input_dir=pictures --output_dir=data/own
 python -m data_pipeline.build_tfrecords --source=synthetic --output_dir=data/drawn
 
-docs/data.md describes every source.
+docs/data.md describes every source, and how a cluster shares the work (--runner).
 """
 
 import functools
@@ -15,7 +15,8 @@ from absl import flags
 
 from data_pipeline.sources.registry import SOURCES, open_source, options_of
 from data_pipeline.sources.source import Source
-from data_pipeline.support.errors import UserError, run
+from data_pipeline.support.beam import define_runner
+from data_pipeline.support.errors import run
 from data_pipeline.support.progress import Progress
 
 _SOURCE_OPTIONS = (
@@ -28,8 +29,6 @@ _SOURCE_OPTIONS = (
 
 
 def _main(arguments: list[str]) -> None:
-    if len(arguments) > 1:
-        raise UserError(f"unexpected argument {arguments[1]!r}")
     values = flags.FLAGS
     workers = values.workers or os.cpu_count() or 1
     options = {option: values[option].value for option in _SOURCE_OPTIONS}
@@ -37,14 +36,16 @@ def _main(arguments: list[str]) -> None:
     if name == "synthetic":
         name = "cub"  # It is drawn in CUB's layout.
         if not values.input_dir:
-            _draw_and_build(values, options, workers)
+            _draw_and_build(values, options, workers, arguments[1:])
             return
     if "seed" in options_of(name):
         options["seed"] = values.seed
-    _build(values, open_source(name, options), workers)
+    _build(values, open_source(name, options), workers, arguments[1:])
 
 
-def _draw_and_build(values: flags.FlagValues, options: dict, workers: int) -> None:
+def _draw_and_build(
+    values: flags.FlagValues, options: dict, workers: int, beam_options: list[str]
+) -> None:
     from data_pipeline import builder
     from data_pipeline.support.scratch import scratch
 
@@ -52,7 +53,8 @@ def _draw_and_build(values: flags.FlagValues, options: dict, workers: int) -> No
     output_dir = builder.free_output_dir(values.output_dir)
     with scratch(output_dir, "drawn") as drawn:
         _draw(values, drawn, workers)
-        _build(values, open_source("cub", {**options, "input_dir": drawn}), workers)
+        source = open_source("cub", {**options, "input_dir": drawn})
+        _build(values, source, workers, beam_options)
 
 
 def _draw(values: flags.FlagValues, folder: os.PathLike, workers: int) -> None:
@@ -73,8 +75,8 @@ def _draw(values: flags.FlagValues, folder: os.PathLike, workers: int) -> None:
         )
 
 
-def _build(values: flags.FlagValues, source: Source, workers: int) -> None:
-    from data_pipeline import builder
+def _build(values: flags.FlagValues, source: Source, workers: int, beam_options: list[str]) -> None:
+    from data_pipeline import builder, making
     from data_pipeline.vocabulary import Vocabulary, WordpieceVocabulary, load, unit
 
     output_dir = builder.free_output_dir(values.output_dir)
@@ -82,6 +84,11 @@ def _build(values: flags.FlagValues, source: Source, workers: int) -> None:
     learn = Vocabulary.from_captions
     if values.tokenizer == "wordpiece":
         learn = functools.partial(WordpieceVocabulary.from_captions, size=values.vocabulary_size)
+    make_elsewhere = None
+    if values.runner:
+        make_elsewhere = functools.partial(
+            making.make_on_beam, runner=values.runner, options=beam_options
+        )
     with Progress(0, "pictures") as progress:
         info, warnings = builder.build(
             source,
@@ -94,6 +101,7 @@ def _build(values: flags.FlagValues, source: Source, workers: int) -> None:
             validation=values.validation,
             skip_bad=values.skip_bad,
             workers=workers,
+            make_elsewhere=make_elsewhere,
             seed=values.seed,
             started=progress.start,
             progress=progress.update,
@@ -132,6 +140,7 @@ def _define_flags() -> None:
     )
     flags.DEFINE_boolean("skip_bad", False, "Leave bad pictures and captions out, and count them.")
     flags.DEFINE_integer("workers", 0, "Processes; 0: one per core.", lower_bound=0)
+    define_runner(None)
     flags.DEFINE_integer("seed", 0, "Decides the order of the records, and what is drawn.")
     _define_source_flags()
     flags.DEFINE_integer("num_train", 8855, "Synthetic: pictures to train on.", lower_bound=1)
@@ -164,7 +173,7 @@ def _define_source_flags() -> None:
 
 def command() -> None:
     """The command line."""
-    run(_main, _define_flags)
+    run(_main, _define_flags, others_flags="runner")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,5 @@
 """Builds a data set from raw data: TFRecord shards of JPEG pictures and encoded captions."""
 
-import collections
-import contextlib
-import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -11,26 +8,17 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import pictures
+from data_pipeline import making, shards
 from data_pipeline.pixels import size_to_crop
-from data_pipeline.records import write_index
+from data_pipeline.shards import Shard
 from data_pipeline.sources.collection import Collection
 from data_pipeline.sources.source import Report, Source
 from data_pipeline.support.errors import UserError
-from data_pipeline.support.pool import process_pool
-from data_pipeline.support.scratch import appearing
-from data_pipeline.tfrecord import (
-    INFO_FILE,
-    VOCABULARY_FILE,
-    DatasetInfo,
-    serialize,
-    shard_name,
-)
+from data_pipeline.support.scratch import appearing, kept_if_stopped
+from data_pipeline.tfrecord import INFO_FILE, VOCABULARY_FILE, DatasetInfo
 from data_pipeline.vocabulary import Vocabulary
 
 MAX_WORDS = 18
-_CHUNK = 16  # Pictures that a process converts at a time.
-_AHEAD = 4  # Chunks for each process, done or waiting, that memory holds.
 
 
 def build(
@@ -45,14 +33,16 @@ def build(
     validation: float = 0.05,
     skip_bad: bool = False,
     workers: int = 1,
+    make_elsewhere: Callable[..., None] | None = None,
     seed: int = 0,
     started: Callable[[int], None] = lambda total: None,
     progress: Callable[[int], None] = lambda pictures: None,
 ) -> tuple[DatasetInfo, list[str]]:
     """Writes a data set that `dataset.Split` reads; the folder appears only once it is complete.
 
-    The bytes written depend only on the raw data, the options and the seed, not on the number of
-    workers.
+    The bytes written depend only on the raw data, the options and the seed, not on who makes the
+    shards. Where the process is ended in between, the shards that are finished stay in a hidden
+    folder beside the output, and the next call does not make them again.
 
     Args:
         source: The raw data.
@@ -68,8 +58,9 @@ def build(
             none: whole classes, if there is more than one.
         skip_bad: Whether bad pictures and captions are left out and counted, not refused.
         workers: Processes that convert pictures.
+        make_elsewhere: Makes shards in place of this process: `making.make_on_beam` with a runner.
         seed: Decides the order of the records, and which of them are held out.
-        started: Called with the number of pictures, once they are known.
+        started: Called with the number of pictures that are to be converted, once it is known.
         progress: Called with the number of pictures stored since the last call.
 
     Returns:
@@ -93,25 +84,36 @@ def build(
             longest, without, warnings = _encode(examples, vocabulary, report)
             kept = {split: own[~np.isin(own, without)] for split, own in examples.splits.items()}
             kept = {split: own for split, own in kept.items() if len(own)}
-            started(sum(map(len, kept.values())))
             if report and not skip_bad:
+                started(sum(map(len, kept.values())))
                 _check_pictures(examples, kept, workers, progress, report)
                 report.raise_if_any(source.where)
             if not kept:
                 raise _nothing_left(source.where, report)
             size = size_to_crop(image_size)
-            shards = _shards(kept, num_shards, seed)
-            try:
-                splits = _write_shards(
-                    *(folder, dataset, examples, shards, vocabulary),
-                    *(size, workers, progress, report),
-                )
-            except tf.errors.OpError as error:  # A full disk, say.
-                raise UserError(f"cannot write {output_dir}: {error.message}") from None
-            if not skip_bad:
-                report.raise_if_any(source.where)
-            if len(splits) < len(kept):
-                raise _nothing_left(source.where, report)
+            parts = output_dir.with_name(f".{output_dir.name}.shards")
+            planned = making.plan(
+                kept, num_shards, seed, lambda name: Shard(parts / name, vocabulary, size)
+            )
+            with kept_if_stopped(parts, shards.any_made):
+                left = [
+                    row
+                    for row in planned
+                    if not row.shard.is_made(making.labelled(examples, row.numbers))
+                ]
+                started(sum(len(row.numbers) for row in left))
+                try:
+                    if make_elsewhere:
+                        make_elsewhere(left, examples, workers)
+                    else:
+                        making.make_here(left, examples, workers, progress)
+                    splits = making.collect(planned, folder, dataset, report)
+                except tf.errors.OpError as error:  # A full disk, say.
+                    raise UserError(f"cannot write {output_dir}: {error.message}") from None
+                if not skip_bad:
+                    report.raise_if_any(source.where)
+                if len(splits) < len(kept):
+                    raise _nothing_left(source.where, report)
             info = DatasetInfo(
                 dataset=dataset,
                 stored_size=size,
@@ -210,113 +212,11 @@ def _encode(
     return longest, np.array(without, np.int64), warnings
 
 
-def _shards(
-    splits: dict[str, np.ndarray], num_shards: int, seed: int
-) -> dict[str, list[np.ndarray]]:
-    """The numbers of the examples of each split in random order, dealt to its shards."""
-    largest = max(map(len, splits.values()))
-    shards = {}
-    for number, (split, examples) in enumerate(splits.items()):
-        order = np.random.default_rng([seed, number]).permutation(len(examples))
-        count = max(1, min(round(num_shards * len(examples) / largest), len(examples)))
-        shards[split] = [examples[part] for part in np.array_split(order, count)]
-    return shards
-
-
-def _write_shards(
-    folder, dataset, examples, shards, vocabulary, size, workers, progress, report
-) -> dict[str, dict[str, int]]:
-    """Writes all records; reports each picture that cannot be stored.
-
-    Returns:
-        The description of each split that has records.
-    """
-    numbers = (number for parts in shards.values() for part in parts for number in part.tolist())
-    splits = {}
-    with _converted(examples, numbers, size, workers) as converted:
-        for split, parts in shards.items():
-            classes, written = Counter(), []
-            for part in parts:
-                path = folder / f"{split}-{len(written)}"
-                stored = 0
-                with tf.io.TFRecordWriter(str(path)) as writer:
-                    for number in part.tolist():
-                        example, (jpeg, kind, reason) = next(converted)
-                        if jpeg is None:
-                            report.add(kind, example.picture, reason)
-                        else:
-                            class_id = int(examples.class_ids[number])
-                            writer.write(_record(example, class_id, jpeg, vocabulary))
-                            classes[class_id] += 1
-                            stored += 1
-                        progress(1)
-                if stored:
-                    written.append(path)
-            for number, path in enumerate(written):
-                shard = path.rename(folder / shard_name(dataset, split, number, len(written)))
-                write_index(shard)
-            (folder / f"{split}-{len(written)}").unlink(missing_ok=True)  # Of bad pictures only.
-            if written:
-                splits[split] = {
-                    "images": classes.total(),
-                    "classes": len(classes),
-                    "shards": len(written),
-                }
-    return splits
-
-
-def _record(example, class_id, jpeg, vocabulary):
-    captions = [(caption, vocabulary.encode(caption)[0]) for caption in example.captions]
-    captions = [(caption, ids) for caption, ids in captions if ids]
-    return serialize(
-        image=jpeg,
-        class_id=class_id,
-        name=example.name,
-        captions=[caption for caption, _ in captions],
-        tokens=[ids for _, ids in captions],
-        attributes=example.attributes,
-    )
-
-
 def _check_pictures(examples, splits, workers, progress, report):
     """Reports the pictures that cannot be stored; stores none."""
     numbers = (number for own in splits.values() for number in own.tolist())
-    with _converted(examples, numbers, None, workers) as converted:
-        for example, (jpeg, kind, reason) in converted:
+    with making.converted(examples, numbers, None, workers) as pairs:
+        for example, (jpeg, kind, reason) in pairs:
             if jpeg is None:
                 report.add(kind, example.picture, reason)
             progress(1)
-
-
-@contextlib.contextmanager
-def _converted(examples, numbers, size, workers):
-    """An iterator over the examples of these numbers and their stored pictures, in order."""
-    chosen = (examples[number] for number in numbers)
-    if workers <= 1:
-        yield ((example, pictures.convert(_task(example, size))) for example in chosen)
-        return
-    with process_pool(workers) as pool:
-        yield _in_order(pool, chosen, size, workers)
-
-
-def _in_order(pool, examples, size, workers):
-    """Keeps the processes busy without reading far ahead."""
-    waiting = collections.deque()
-    while True:
-        while len(waiting) < _AHEAD * workers and (
-            chunk := list(itertools.islice(examples, _CHUNK))
-        ):
-            tasks = [_task(example, size) for example in chunk]
-            waiting.append((chunk, pool.submit(_convert_all, tasks)))
-        if not waiting:
-            return
-        chunk, future = waiting.popleft()
-        yield from zip(chunk, future.result(), strict=True)
-
-
-def _convert_all(tasks):
-    return [pictures.convert(task) for task in tasks]
-
-
-def _task(example, size):
-    return example.picture, example.box, size

@@ -15,6 +15,7 @@ import google_crc32c
 import numpy as np
 
 from data_pipeline.support.errors import UserError
+from data_pipeline.support.files import writing_whole
 
 _BEFORE, _AFTER = 12, 4  # Bytes before and after a record's data.
 _LENGTH = struct.Struct("<Q")
@@ -97,7 +98,8 @@ def index_file(shard: Path) -> Path:
 
 def write_index(shard: Path) -> None:
     """Writes a complete shard's `index_file`."""
-    _scan(shard).astype("<i8").tofile(index_file(shard))
+    with writing_whole(index_file(shard)) as partial:
+        _scan(shard).astype("<i8").tofile(partial)
 
 
 def _begins(shard):

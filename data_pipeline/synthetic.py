@@ -222,9 +222,7 @@ def _define_flags() -> None:
     )
 
 
-def _main(arguments: list[str]) -> None:
-    if len(arguments) > 1:
-        raise UserError(f"unexpected argument {arguments[1]!r}")
+def _main(_: list[str]) -> None:
     values = flags.FLAGS.flag_values_dict()
     names = ("num_train", "num_test", "num_species", "seed", "variety", "picture_size")
     names += ("language", "metadata_dir", "limit", "captions_sample")

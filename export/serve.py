@@ -12,7 +12,7 @@ from pathlib import Path
 
 from absl import flags
 
-from data_pipeline.support.errors import UserError, run
+from data_pipeline.support.errors import run
 from export.server import server
 
 
@@ -34,10 +34,8 @@ def define_flags() -> None:
     flags.DEFINE_float("max_request_mb", 4.0, "The most MB that a request may hold.", 0.001, 1024)
 
 
-def main(arguments: list[str]) -> None:
+def main(_: list[str]) -> None:
     """Serves what the flags name."""
-    if len(arguments) > 1:
-        raise UserError(f"unexpected argument {arguments[1]!r}")
     options = flags.FLAGS
     server.serve(
         Path(options.saved_model_dir),

@@ -50,10 +50,8 @@ def define_flags() -> None:
     define_strategy()
 
 
-def main(arguments: list[str]) -> None:
+def main(_: list[str]) -> None:
     """Measures what the flags ask for."""
-    if len(arguments) > 1:
-        raise UserError(f"unexpected argument {arguments[1]!r}: lists are written with commas")
     options = flags.FLAGS
     if bool(options.model_dir) == bool(options.images_dir):
         raise UserError("give either --model_dir=<a model> or --images_dir=<a folder of pictures>")

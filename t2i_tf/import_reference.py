@@ -43,10 +43,8 @@ def define_flags() -> None:
     flags.DEFINE_string("name", None, "The model's name; by default the generator file's.")
 
 
-def main(arguments: list[str]) -> None:
+def main(_: list[str]) -> None:
     """Imports what the flags name."""
-    if len(arguments) > 1:
-        raise UserError(f"unexpected argument {arguments[1]!r}: lists are written with commas")
     options = flags.FLAGS
     if bool(options.captions) == bool(options.vocabulary):
         raise UserError("give either --captions=<captions.pickle> or --vocabulary=<text file>")

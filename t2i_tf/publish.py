@@ -20,10 +20,8 @@ def define_flags() -> None:
     flags.DEFINE_string("output_dir", None, "Model directory to write.", required=True)
 
 
-def main(arguments: list[str]) -> None:
+def main(_: list[str]) -> None:
     """Writes the model directory that the flags ask for."""
-    if len(arguments) > 1:
-        raise UserError(f"unexpected argument {arguments[1]!r}")
     options = flags.FLAGS
     target = Path(options.output_dir)
     if target.exists():

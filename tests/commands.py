@@ -21,10 +21,15 @@ def run(module, *arguments):
     return done.stdout
 
 
-def refused(module, *arguments):
+def refused(module, *arguments, env=None):
     """Runs a command that must refuse what it is given; returns its last line on stderr."""
     done = subprocess.run(
-        command(module, *arguments), cwd=ROOT, capture_output=True, text=True, check=False
+        command(module, *arguments),
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr[-3000:]
     return done.stderr.splitlines()[-1]

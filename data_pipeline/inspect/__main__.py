@@ -26,9 +26,7 @@ def _define_flags() -> None:
     flags.DEFINE_boolean("verify", False, "Compare every checksum and decode every picture.")
 
 
-def _main(arguments: list[str]) -> None:
-    if len(arguments) > 1:
-        raise UserError(f"unexpected argument {arguments[1]!r}")
+def _main(_: list[str]) -> None:
     options = flags.FLAGS
     output = Path(options.output)
     if output.is_dir() or not output.absolute().parent.is_dir():

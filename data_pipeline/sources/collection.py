@@ -141,7 +141,8 @@ class Collection:
             self._pictures = open(path, "wb")  # noqa: SIM115
         offset = self._pictures.tell()
         size = self._pictures.write(example.picture)
-        return FilePart(Path(self._pictures.name), offset, size, example.name)
+        digest = hashlib.blake2b(example.picture).hexdigest()
+        return FilePart(Path(self._pictures.name), offset, size, example.name, digest)
 
     def _doubles(self, report):
         """The numbers of the examples whose name has been given before, but for case."""

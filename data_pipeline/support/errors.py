@@ -18,6 +18,10 @@ class UserError(Exception):
     """
 
 
+class StoppedError(UserError):
+    """Something outside ended the work; the same command goes on with what is finished."""
+
+
 @contextlib.contextmanager
 def of_flag(name: str) -> Iterator[None]:
     """Adds the flag's name to a `UserError` that is raised inside and is about its value."""
@@ -27,15 +31,21 @@ def of_flag(name: str) -> Iterator[None]:
         raise UserError(f"--{name}: {error}") from error
 
 
-def run(main: Callable[[list[str]], None], define_flags: Callable[[], None] = lambda: None) -> None:
+def run(
+    main: Callable[[list[str]], None],
+    define_flags: Callable[[], None] = lambda: None,
+    others_flags: str = "",
+) -> None:
     """Runs `main` under absl's flag parsing; a `UserError` ends the program with exit code 1.
 
-    A file that cannot be read or written does the same. SIGTERM and Ctrl-C end the program at once,
-    but half-written files are removed.
+    A file that cannot be read or written does the same, and so does an argument that is no flag.
+    SIGTERM and Ctrl-C end the program at once, but half-written files are removed.
 
     Args:
-        main: called with the program's name and the command line's arguments that are not flags.
+        main: called with the program's name, and the arguments after `--`, which `others_flags`
+            admits.
         define_flags: defines the command's flags.
+        others_flags: the flag beside which `--` may stand, and after it flags of another program.
     """
 
     def guarded(arguments: list[str]) -> None:
@@ -45,6 +55,7 @@ def run(main: Callable[[list[str]], None], define_flags: Callable[[], None] = la
         if callable(signal.getsignal(signal.SIGINT)):  # Not ignored, as in a shell's background.
             signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
+            _check_arguments(arguments[1:], others_flags)
             main(arguments)
         except (KeyboardInterrupt, _Terminated) as error:
             number = signal.SIGTERM if isinstance(error, _Terminated) else signal.SIGINT
@@ -91,6 +102,15 @@ def _leave(code):
         with contextlib.suppress(OSError):
             stream.flush()
     os._exit(code)
+
+
+def _check_arguments(arguments, others_flags):
+    admitted = others_flags and flags.FLAGS[others_flags].value is not None
+    if arguments and not (admitted and arguments[0].startswith("--")):
+        raise UserError(
+            f"unexpected argument {arguments[0]!r}: write --name=value, a value with spaces in "
+            "quotes, a list with commas"
+        )
 
 
 def _parse(arguments):

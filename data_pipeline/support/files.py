@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,9 @@ def writing_whole(path: str | os.PathLike) -> Iterator[Path]:
         OSError: The file cannot be written; the error names it.
     """
     path = Path(path)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")  # Keras looks at the ending.
+    # Machines may share the folder, and their numbers of processes are alike. Keras looks at the
+    # ending.
+    partial = path.with_name(f".partial-{secrets.token_hex(4)}-{path.name}")
     try:
         yield partial
         os.replace(partial, path)

@@ -13,12 +13,14 @@ class FilePart:
         offset: Where the part begins.
         size: Its length in bytes.
         name: What the part is called in messages: `"<archive>:<member>"`, say.
+        digest: Hash of the bytes, where the file is written anew by every run.
     """
 
     path: Path
     offset: int
     size: int
     name: str
+    digest: str = ""
 
     def __str__(self) -> str:
         return self.name

@@ -4,10 +4,10 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from data_pipeline.support.errors import UserError
+from data_pipeline.support.errors import StoppedError, UserError
 from data_pipeline.support.files import writing_beside
 
 
@@ -63,6 +63,27 @@ def appearing(target: Path, replace: bool = False) -> Iterator[Path]:
             os.replace(folder, target)
         finally:
             _put_back(replaced, target)
+
+
+@contextlib.contextmanager
+def kept_if_stopped(folder: Path, worth: Callable[[Path], bool]) -> Iterator[None]:
+    """Makes a folder and removes it at the end, unless something outside stopped the work.
+
+    Args:
+        folder: The folder; what it holds already stays for now.
+        worth: Whether what the folder holds is worth keeping for the next run.
+    """
+    stopped = True
+    try:
+        folder.mkdir(exist_ok=True)
+        yield
+        stopped = False
+    except UserError as error:
+        stopped = isinstance(error, StoppedError)
+        raise
+    finally:
+        if not stopped or not worth(folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put_back(replaced, target):

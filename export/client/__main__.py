@@ -26,10 +26,8 @@ def define_flags() -> None:
     flags.DEFINE_string("output_dir", None, "Folder for the pictures.", required=True)
 
 
-def main(arguments: list[str]) -> None:
+def main(_: list[str]) -> None:
     """Draws what the flags ask for."""
-    if len(arguments) > 1:
-        raise UserError(f"unexpected argument {arguments[1]!r}: quote the caption after --text=")
     options = flags.FLAGS
     texts = list(options.text)
     if options.captions_file:
