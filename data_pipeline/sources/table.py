@@ -18,8 +18,9 @@ from data_pipeline.sources.rows import SUFFIXES, Row, columns_of, rows_of
 from data_pipeline.sources.source import Box, Example, Report, Source, split_of
 from data_pipeline.support.errors import UserError
 
+CAPTION_COLUMNS = ("caption", "captions", "text", "texts", "description", "sentence", "sentences")
+
 _IMAGE = ("file_name", "filename", "image", "image_path", "path", "file", "img")
-_CAPTION = ("caption", "captions", "text", "texts", "description", "sentence", "sentences")
 
 
 def read(
@@ -115,7 +116,7 @@ def _choose(path: Path, columns: dict[str, str | None]) -> dict[str, str | None]
     """The columns to read by role."""
     there = columns_of(path)
     chosen = dict(columns)
-    for role, usual in (("image", _IMAGE), ("caption", _CAPTION)):
+    for role, usual in (("image", _IMAGE), ("caption", CAPTION_COLUMNS)):
         if chosen[role] is None:
             found = [name for name in usual if name in there]
             if len(found) != 1:
