@@ -24,6 +24,7 @@ from data_pipeline import tfrecord
 from data_pipeline.dataset import Split
 from data_pipeline.pictures import stored_jpeg
 from data_pipeline.pixels import size_to_crop
+from data_pipeline.records import write_index
 from data_pipeline.support.errors import run
 from data_pipeline.vocabulary import END, Vocabulary
 from t2i_tf.networks.generator import Generator
@@ -122,24 +123,34 @@ def time_of(dataset: tf.data.Dataset, batches: int) -> float:
     return time.perf_counter() - start
 
 
-def write_photographs(folder: Path, config: ConfigDict, image_size: int) -> None:
-    """Writes a built data set of pictures with a 1/f spectrum and captions of random words."""
+def write_photographs(
+    folder: Path, config: ConfigDict, image_size: int, records: int = RECORDS
+) -> None:
+    """Writes a built data set of pictures with a 1/f spectrum and captions of random words.
+
+    There are at most `RECORDS` different pictures.
+    """
     rng = np.random.default_rng(0)
     vocabulary = Vocabulary([END, *(f"word{i}" for i in range(1, VOCABULARY))])
     vocabulary.save(folder / tfrecord.VOCABULARY_FILE)
     side = size_to_crop(image_size)
-    with tf.io.TFRecordWriter(str(folder / tfrecord.shard_name("photographs", "train", 0, 1))) as f:
-        for i in range(RECORDS):
-            image = Image.fromarray(photograph(rng, side))
+    shard = folder / tfrecord.shard_name("photographs", "train", 0, 1)
+    images = [
+        stored_jpeg(Image.fromarray(photograph(rng, side)), (0, 0, side, side), side)
+        for _ in range(min(records, RECORDS))
+    ]
+    with tf.io.TFRecordWriter(str(shard)) as f:
+        for i in range(records):
             lengths = rng.integers(6, config.data.max_words + 4, CAPTIONS)
             record = tfrecord.serialize(
-                image=stored_jpeg(image, (0, 0, side, side), side),
+                image=images[i % RECORDS],
                 class_id=i % 10,
                 name=f"photographs/{i}",
                 captions=["" for _ in lengths],
                 tokens=[rng.integers(1, VOCABULARY, length) for length in lengths],
             )
             f.write(record)
+    write_index(shard)
     tfrecord.DatasetInfo(
         dataset="photographs",
         stored_size=side,
@@ -150,7 +161,7 @@ def write_photographs(folder: Path, config: ConfigDict, image_size: int) -> None
             "size": VOCABULARY,
             "sha256": vocabulary.sha256,
         },
-        splits={"train": {"images": RECORDS, "classes": 10, "shards": 1}},
+        splits={"train": {"images": records, "classes": 10, "shards": 1}},
         classes=[str(i) for i in range(10)],
         source={},
     ).save(folder)

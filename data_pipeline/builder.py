@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline import making, shards
+from data_pipeline import making, pictures, shards
 from data_pipeline.pixels import size_to_crop
 from data_pipeline.shards import Shard
 from data_pipeline.sources.collection import Collection
 from data_pipeline.sources.source import Report, Source
-from data_pipeline.support.errors import UserError
+from data_pipeline.support.errors import StoppedError, UserError
 from data_pipeline.support.scratch import appearing, kept_if_stopped
 from data_pipeline.tfrecord import INFO_FILE, VOCABULARY_FILE, DatasetInfo
 from data_pipeline.vocabulary import Vocabulary
@@ -71,11 +71,14 @@ def build(
             the message lists all of them.
     """
     output_dir = free_output_dir(output_dir)
+    raw = Path(source.where).resolve()
+    if raw.is_dir() and output_dir.is_relative_to(raw):
+        raise UserError(f"output_dir {output_dir} lies in the raw data, {raw}; name another folder")
     with appearing(output_dir) as folder:
         spool = folder.with_name(f"{output_dir.name}.examples")
         report = Report()
         with Collection(spool) as examples:
-            examples.fill(source, report, validation, seed)
+            examples.fill(source, report, validation, seed, _readable)
             if report.fatal:
                 report.raise_if_any(source.where)
             if vocabulary is None:
@@ -109,7 +112,7 @@ def build(
                         making.make_here(left, examples, workers, progress)
                     splits = making.collect(planned, folder, dataset, report)
                 except tf.errors.OpError as error:  # A full disk, say.
-                    raise UserError(f"cannot write {output_dir}: {error.message}") from None
+                    raise StoppedError(f"cannot write {output_dir}: {error.message}") from None
                 if not skip_bad:
                     report.raise_if_any(source.where)
                 if len(splits) < len(kept):
@@ -168,6 +171,10 @@ def free_output_dir(output_dir: str | os.PathLike) -> Path:
     except UserError:
         what = "a data set"
     raise UserError(f"output_dir {path} already holds {what}; remove it, or name another folder")
+
+
+def _readable(example):
+    return pictures.convert((example.picture, example.box, None))[0] is not None
 
 
 def _nothing_left(where, report):

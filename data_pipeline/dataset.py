@@ -15,6 +15,7 @@ import tensorflow as tf
 from data_pipeline.exchange import Exchange
 from data_pipeline.pixels import size_to_crop, to_float
 from data_pipeline.records import Records
+from data_pipeline.service import DataService, read_by_ops
 from data_pipeline.support.errors import UserError
 from data_pipeline.tfrecord import DatasetInfo, parse, shard_paths
 from data_pipeline.wordpiece import begins, word_numbers
@@ -72,6 +73,7 @@ class Split:
         flip: bool = True,
         crop_jitter: float = 1.0,
         exchange_words: Sequence[Sequence[str]] = (),
+        service: DataService | None = None,
     ) -> tf.data.Dataset:
         """The endless stream of training batches, from example number `start` on.
 
@@ -89,6 +91,7 @@ class Split:
                 picture, 0 only the centre. Pictures are first rescaled to `size_to_crop`.
             exchange_words: Groups of words of which any two differ in meaning (the colours, say;
                 left and right), as `Exchange` takes them.
+            service: Makes the batches elsewhere; they are the same, in the same order.
 
         Returns:
             A dataset of dicts: `images`, a tuple of float32 `[B, s, s, 3]` in [-1, 1];
@@ -113,13 +116,25 @@ class Split:
                 index % count, shuffle_seed, count - 1
             ), index
 
-        numbers = tf.data.Dataset.range(np.iinfo(np.int64).max)
-        return (
-            self._read(numbers.map(place))
-            .map(load.random, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-            .batch(batch_size, drop_remainder=True)
-            .prefetch(tf.data.AUTOTUNE)
-        )
+        def loaded(records):
+            return records.map(
+                load.random, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            ).batch(batch_size, drop_remainder=True)
+
+        if service is None:
+            numbers = tf.data.Dataset.range(np.iinfo(np.int64).max)
+            batches = loaded(self._read(numbers.map(place)))
+        else:
+
+            def make(numbers):
+                examples = numbers.map(
+                    lambda n: n * batch_size + tf.range(batch_size, dtype=n.dtype)
+                )
+                places = examples.unbatch().map(place)
+                return loaded(read_by_ops(self._records.shards, self._records.counts, places))
+
+            batches = service.batches(make)
+        return batches.prefetch(tf.data.AUTOTUNE)
 
     def eval_batches(
         self, *, batch_size: int, image_sizes: Sequence[int], max_words: int, caption: int = 0

@@ -32,6 +32,10 @@ class Records:
     Args:
         shards: The TFRecord files.
 
+    Attributes:
+        shards: The files.
+        counts: Records of each.
+
     Raises:
         UserError: A file was cut short, or is no TFRecord file.
     """
@@ -39,8 +43,9 @@ class Records:
     def __init__(self, shards: Sequence[Path]):
         self._shards = shards
         begins = [_begins(path) for path in shards]
-        counts = [len(own) - 1 for own in begins]
-        self._ends = np.cumsum(counts)
+        self.shards = shards
+        self.counts = [len(own) - 1 for own in begins]
+        self._ends = np.cumsum(self.counts)
         self._begins = begins
         self._file = functools.lru_cache(_OPEN)(lambda shard: _mapped(shards[shard]))
 

@@ -17,7 +17,7 @@ from t2i_tf.models.model_card import damsm_card
 from t2i_tf.training.build import build_damsm
 from t2i_tf.training.callbacks import Best, Snapshots
 from t2i_tf.training.callbacks.watching import damsm_watchers
-from t2i_tf.training.flags import define_training, deterministic
+from t2i_tf.training.flags import data_service, define_training, deterministic
 from t2i_tf.training.machinery import replicas
 from t2i_tf.training.machinery.memory import keep_freed_memory
 from t2i_tf.training.options import check, in_steps
@@ -35,7 +35,12 @@ def main(_: list[str]) -> None:
         split, unseen = (Split(options.data_dir, name) for name in ("train", "test"))
         config = in_steps(options.config, len(split))
         training = Run(
-            config, workdir, split, options.profile, deterministic(options.deterministic)
+            config,
+            workdir,
+            split,
+            options.profile,
+            deterministic(options.deterministic),
+            data_service(options.data_service),
         )
         with training.opened():
             model = build_damsm(config, len(split.vocabulary))

@@ -21,7 +21,7 @@ from t2i_tf.training import warm_start
 from t2i_tf.training.build import build_attngan
 from t2i_tf.training.callbacks import Best, Snapshots
 from t2i_tf.training.callbacks.watching import ScorePlan, gan_watchers
-from t2i_tf.training.flags import define_training, deterministic
+from t2i_tf.training.flags import data_service, define_training, deterministic
 from t2i_tf.training.machinery import replicas
 from t2i_tf.training.machinery.memory import keep_freed_memory
 from t2i_tf.training.options import check, in_steps
@@ -74,7 +74,12 @@ def main(_: list[str]) -> None:
         with of_flag("keep_best"):
             best = _best(options.keep_best, scores)
         training = Run(
-            config, workdir, split, options.profile, deterministic(options.deterministic)
+            config,
+            workdir,
+            split,
+            options.profile,
+            deterministic(options.deterministic),
+            data_service(options.data_service),
         )
         with training.opened():
             model = build_attngan(config, (damsm.text_encoder, damsm.image_encoder))

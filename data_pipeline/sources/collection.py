@@ -2,9 +2,10 @@
 
 import dataclasses
 import hashlib
+import itertools
 import pickle
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,14 @@ class Collection:
             left[numbers] = True
         return (self[number] for number in np.flatnonzero(left).tolist())
 
-    def fill(self, source: Source, report: Report, validation: float = 0.0, seed: int = 0) -> None:
+    def fill(
+        self,
+        source: Source,
+        report: Report,
+        validation: float = 0.0,
+        seed: int = 0,
+        readable: Callable[[Example], bool] = lambda example: True,
+    ) -> None:
         """Reads all examples of a source, and divides them.
 
         Args:
@@ -76,6 +84,7 @@ class Collection:
             report: Gets the problems, notes and hashes of the source.
             validation: See `divide`.
             seed: See `divide`.
+            readable: See `divide`.
 
         Raises:
             UserError: The source cannot be read, or holds no picture.
@@ -84,7 +93,7 @@ class Collection:
             self.add(example, report)
         if not len(self) and not report:
             raise UserError(f"{source.where}: no pictures with captions")
-        self.divide(report, validation, seed)
+        self.divide(report, validation, seed, readable)
 
     def add(self, example: Example, report: Report) -> None:
         """Keeps an example; one without captions is left out, for the source has told why."""
@@ -105,7 +114,13 @@ class Collection:
         self._names.append(int.from_bytes(digest, "little"))
         self.captions_per_image = max(self.captions_per_image, len(example.captions))
 
-    def divide(self, report: Report, validation: float, seed: int) -> None:
+    def divide(
+        self,
+        report: Report,
+        validation: float,
+        seed: int,
+        readable: Callable[[Example], bool],
+    ) -> None:
         """Numbers the classes, divides the examples among the splits and compares their names.
 
         Where there is no test split, the validation split takes its place, or else a share of the
@@ -115,6 +130,7 @@ class Collection:
             report: Gets an entry for each name that an earlier picture has, too.
             validation: The share.
             seed: Decides which classes or pictures are held out.
+            readable: Whether a picture can be stored; of those held out, at least one can.
         """
         self._examples.flush()
         if self._pictures:
@@ -130,7 +146,7 @@ class Collection:
         if not len(found["test"]):
             found["test"], found["validation"] = found["validation"], found["test"]
         if not len(found["test"]) and validation and len(found["train"]) > 1:
-            self._hold_out(found, validation, seed, report)
+            self._hold_out(found, validation, seed, readable, report)
         if not len(found["test"]):
             report.notes.append("there is no test split, which training and measuring need")
         self.splits = {name: numbers for name, numbers in found.items() if len(numbers)}
@@ -174,7 +190,7 @@ class Collection:
         self.class_ids[alone] = len(named) + np.arange(len(alone))
         self.classes = named + [self[number].name for number in alone.tolist()]
 
-    def _hold_out(self, found, share, seed, report):
+    def _hold_out(self, found, share, seed, readable, report):
         train = found["train"]
         units = self.class_ids[train]
         if len(np.unique(units)) == 1:
@@ -188,6 +204,13 @@ class Collection:
                 count += int(sizes[place])
         if not held:
             held = [order[np.argmin(sizes[order])]]
+
+        def any_readable(place):
+            return any(readable(self[number]) for number in train[units == ids[place]].tolist())
+
+        if not any(map(any_readable, held)):
+            others = (place for place in order.tolist() if place not in held)
+            held += itertools.islice(filter(any_readable, others), 1)
         test = np.isin(units, ids[held])
         found["train"], found["test"] = train[~test], train[test]
         what = f", all of {len(held)} of {len(ids)} classes" * (len(ids) < len(train))

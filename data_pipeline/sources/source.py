@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -17,7 +18,10 @@ PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", "
 
 Box = tuple[float, float, float, float]
 
+LONGEST_WORD = 1000  # letters; some languages write a sentence without a space
+
 _SHOWN = 20
+_TOO_LONG = re.compile(rf"\w{{{LONGEST_WORD + 1}}}")
 _SPLITS = {
     "train": ("train", "training", "restval"),
     "test": ("test", "testing"),
@@ -162,6 +166,10 @@ class Report(Problems):
             return None
         if not any(map(str.isalnum, text)):
             self.add("captions without a word", where, repr(text[:60]))
+            return None
+        if _TOO_LONG.search(text):
+            reason = f"a word of more than {LONGEST_WORD} letters, in {text[:60]!r}"
+            self.add("captions that are no sentences", where, reason)
             return None
         return text
 

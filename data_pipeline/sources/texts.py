@@ -68,14 +68,18 @@ def read_captions(
 
 
 def read_attributes(path: Path, report: Report, data: bytes | None = None) -> str:
-    """Reads the JSON text in `path`; returns an empty string if there is no such file."""
+    """Reads the JSON object in `path` as text; returns an empty one if there is no such file."""
     try:
         text = (_content(path) if data is None else data).decode("utf-8")
-        json.loads(text)
+        value = json.loads(text)
     except FileNotFoundError:
         return ""
     except (OSError, ValueError, RecursionError) as error:
         report.add("attribute files that are not JSON", path, str(error))
+        return ""
+    if not isinstance(value, dict):
+        reason = f"expected an object of names and values, found {text.strip()[:40]!r}"
+        report.add("attribute files that are not JSON", path, reason)
         return ""
     return text.strip()
 

@@ -17,7 +17,7 @@ def define_flags() -> None:
     """Defines the command's flags."""
     flags.DEFINE_string("server", None, "host:port (gRPC) or http://host:port.", required=True)
     flags.DEFINE_enum("protocol", None, ["grpc", "rest"], "If --server does not tell.")
-    flags.DEFINE_string("model_name", "birds", "The model's name on the server.")
+    flags.DEFINE_string("model_name", "birds", "The model's name; export.serve prints it.")
     flags.DEFINE_multi_string("text", [], "A caption; may be given several times.")
     flags.DEFINE_string("captions_file", None, "UTF-8 text file of one caption a line.")
     flags.DEFINE_integer("num_images", 1, "Pictures of each caption.", 1)

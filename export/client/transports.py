@@ -20,6 +20,8 @@ from data_pipeline.support.json_text import parse_json
 SIGNATURE = "generate"
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds before an unavailable server is asked again
 
+_NO_MODEL = "; there is no model {!r}: give --model_name=, which export.serve prints at its start"
+
 Ask = Callable[[str, int, float], np.ndarray]
 
 
@@ -69,10 +71,12 @@ class Grpc:
         try:
             answer = self._stub.Predict(request, timeout=timeout_s)
         except grpc.RpcError as error:
-            kind = RefusedError
+            kind, hint = RefusedError, ""
             if error.code() == grpc.StatusCode.UNAVAILABLE:
                 kind = UnavailableError
-            raise kind(f"{error.code().name}: {error.details()}") from error
+            if error.code() == grpc.StatusCode.NOT_FOUND:
+                hint = _NO_MODEL.format(self._model_name)
+            raise kind(f"{error.code().name}: {error.details()}{hint}") from error
         return {name: tf.make_ndarray(tensor) for name, tensor in answer.outputs.items()}
 
 
@@ -86,6 +90,7 @@ class Rest:
 
     def __init__(self, url: str, model_name: str):
         self._url = f"{url.rstrip('/')}/v1/models/{model_name}:predict"
+        self._model_name = model_name
 
     def __call__(self, text: str, seed: int, timeout_s: float) -> np.ndarray:
         """As `Grpc.__call__`."""
@@ -109,7 +114,8 @@ class Rest:
                 return parse_json(response.read())["outputs"]
         except urllib.error.HTTPError as error:
             kind = UnavailableError if error.code == 503 else RefusedError
-            raise kind(f"HTTP {error.code}: {_message(error.read())}") from error
+            hint = _NO_MODEL.format(self._model_name) if error.code == 404 else ""
+            raise kind(f"HTTP {error.code}: {_message(error.read())}{hint}") from error
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             if isinstance(reason, TimeoutError):

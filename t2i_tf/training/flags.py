@@ -1,12 +1,14 @@
 """The flags that several commands share; only the commands read them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 from ml_collections import ConfigDict
 from ml_collections.config_flags import config_flags
 
-from data_pipeline.support.errors import UserError
+from data_pipeline.service import DataService
+from data_pipeline.support.errors import UserError, of_flag
 from t2i_tf.training.machinery import replicas
 
 
@@ -22,6 +24,11 @@ def define_training() -> None:
     flags.DEFINE_string("data_dir", None, "Data set that build_tfrecords wrote.")
     flags.DEFINE_string("workdir", None, "Folder of this run.")
     define_strategy()
+    flags.DEFINE_list(
+        "data_service",
+        [],
+        "grpc://host:port of each data_pipeline.serve; they decode the pictures.",
+    )
     flags.DEFINE_boolean(
         "deterministic",
         None,
@@ -61,6 +68,16 @@ def preset(name: str) -> ConfigDict:
 def deterministic(asked: bool | None) -> bool:
     """The value of --deterministic, or its default for this machine where it is None."""
     return not replicas.gpus() if asked is None else asked
+
+
+def data_service(addresses: Sequence[str]) -> DataService | None:
+    """The service of the machines that --data_service names, if there are any.
+
+    Raises:
+        UserError: See `DataService`.
+    """
+    with of_flag("data_service"):
+        return DataService(addresses) if addresses else None
 
 
 class _PresetParser(config_flags.ConfigFileFlagParser):

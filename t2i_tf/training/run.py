@@ -10,7 +10,9 @@ import keras
 import tensorflow as tf
 from ml_collections import ConfigDict
 
+from data_pipeline import service
 from data_pipeline.dataset import Split
+from data_pipeline.service import DataService
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import write_text
 from data_pipeline.support.progress import Progress
@@ -47,6 +49,7 @@ class Run:
         split: The split that it trains on.
         profile: First and last step to trace, counted from 1 at the start of this process, or None.
         deterministic: Whether equal runs, resumed or not, must end with equal weights, bit for bit.
+        data_service: Makes the batches elsewhere.
     """
 
     config: ConfigDict
@@ -54,6 +57,7 @@ class Run:
     split: Split
     profile: Sequence[str] | None = None
     deterministic: bool = True
+    data_service: DataService | None = None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
@@ -225,6 +229,7 @@ class Run:
                 flip=data.flip,
                 crop_jitter=data.crop_jitter,
                 exchange_words=data.exchange_words,
+                service=self.data_service,
             )
 
         if replicas.count() == 1:
@@ -247,6 +252,8 @@ class Run:
         try:
             yield
         except tf.errors.OpError as error:
+            if service.LOST in error.message:
+                raise UserError(f"{service.LOST}; the same command goes on") from error
             if replicas.worker()[1] == 1:
                 raise
             raise UserError(

@@ -11,9 +11,11 @@ from PIL import Image
 from data_pipeline import builder
 from data_pipeline.dataset import Split
 from data_pipeline.sources import cub
+from data_pipeline.sources import folder as folder_source
 from data_pipeline.support.errors import UserError
 from data_pipeline.tfrecord import parse, shard_paths
 from data_pipeline.vocabulary import Vocabulary
+from tests.data_pipeline.sources.layouts import draw
 
 
 def build(mini, folder, **options):
@@ -276,3 +278,23 @@ def test_a_data_set_without_bad_ones_has_no_new_fields(mini_cub, tmp_path):
         *("dataset", "stored_size", "captions_per_image", "max_words", "vocabulary", "splits"),
         *("classes", "source", "format_version"),
     ]
+
+
+def test_output_in_the_raw_data_is_refused(mini_cub):
+    with pytest.raises(UserError, match=r"birds/built lies in the raw data, .*birds; name another"):
+        build(mini_cub, mini_cub.root / "built")
+    assert not (mini_cub.root / "built").exists()
+
+
+@pytest.mark.parametrize("bad", range(4))
+def test_some_picture_is_held_out_whichever_is_bad(tmp_path, bad):
+    raw = tmp_path / "raw"
+    for i in range(4):
+        draw(raw / f"{i}.jpg")
+        (raw / f"{i}.txt").write_text("a card\n")
+    (raw / f"{bad}.jpg").write_bytes(b"")
+    source = folder_source.read(raw)
+    info, _ = builder.build(
+        source, tmp_path / "built", dataset="own", image_size=16, validation=0.05, skip_bad=True
+    )
+    assert {name: split["images"] for name, split in info.splits.items()} == {"train": 2, "test": 1}

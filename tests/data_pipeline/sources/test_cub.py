@@ -37,6 +37,10 @@ KINDS = {
         lambda mini: mini.captions(mini.names[0]).with_suffix(".json").write_text("{"),
         r"attribute files that are not JSON \(1\):\n  .*/Red_Bird_1.json: ",
     ),
+    "attributes that are a list": (
+        lambda mini: mini.captions(mini.names[0]).with_suffix(".json").write_text('["red"]'),
+        r"not JSON \(1\):\n  .*/Red_Bird_1.json: expected an object of names .* '\[\"red\"\]'",
+    ),
     "twice in a split": (
         lambda mini: mini.write_split("test", mini.names[4:] + mini.names[4:5], [3, 3, 3]),
         r"listed twice \(1\):\n  003.Blue_Bird/Blue_Bird_1: in .*/test/filenames.pickle",

@@ -147,8 +147,10 @@ def test_an_unavailable_server_is_asked_again(ask, painter):
 @pytest.mark.parametrize("status", ["NOT_FOUND", "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"])
 def test_a_refusal_is_final_and_told_in_one_line(ask, painter, tmp_path, status):
     painter.faults = [status]
-    with pytest.raises(UserError, match="no picture of 'bird': .*: so it is$") as raised:
+    with pytest.raises(UserError, match="no picture of 'bird': .*: so it is") as raised:
         list(client.draw(ask, ["bird"], tmp_path))
+    hint = "there is no model 'birds': give --model_name="
+    assert (hint in str(raised.value)) == (status == "NOT_FOUND")
     assert "\n" not in str(raised.value)
     assert len(painter.asked) == 1 and not list(tmp_path.iterdir())
 
