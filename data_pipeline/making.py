@@ -5,15 +5,15 @@ import contextlib
 import dataclasses
 import itertools
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from data_pipeline import pictures
-from data_pipeline.shards import Shard
+from data_pipeline.shards import Converted, Shard
 from data_pipeline.sources.collection import Collection
-from data_pipeline.sources.source import Report
+from data_pipeline.sources.source import Example, Report
 from data_pipeline.support import beam
 from data_pipeline.support.parts import FilePart
 from data_pipeline.support.pool import process_pool
@@ -114,7 +114,7 @@ def make_on_beam(
     def build(pipeline):
         import apache_beam
 
-        return (
+        _ = (
             pipeline
             | "shards" >> apache_beam.Create(tasks)
             | "to all workers" >> apache_beam.Reshuffle()
@@ -186,14 +186,16 @@ def collect(
     return splits
 
 
-def labelled(examples: Collection, numbers: np.ndarray) -> Iterator[tuple]:
+def labelled(examples: Collection, numbers: np.ndarray) -> Iterator[tuple[Example, int]]:
     """The examples of these numbers, each with its class id."""
     for number in numbers.tolist():
         yield examples[number], int(examples.class_ids[number])
 
 
 @contextlib.contextmanager
-def converted(examples, numbers, size, workers) -> Iterator[Iterator[tuple]]:
+def converted(
+    examples: Collection, numbers: Iterable[int], size: int | None, workers: int
+) -> Iterator[Iterator[tuple[Example, Converted]]]:
     """An iterator over the examples of these numbers and their converted pictures, in order.
 
     Args:

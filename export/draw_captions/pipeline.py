@@ -44,7 +44,7 @@ class Drawer(ModelHandler[Rows, tuple[Rows, np.ndarray], tf.Module]):
         return {"max_batch_size": 1}
 
 
-def build(pipeline: beam.Pipeline, plans: Sequence[Path], model: Path, batch_size: int):
+def build(pipeline: beam.Pipeline, plans: Sequence[Path], model: Path, batch_size: int) -> None:
     """Reads the plans, draws what is missing and writes the pictures beside them.
 
     Args:
@@ -53,7 +53,7 @@ def build(pipeline: beam.Pipeline, plans: Sequence[Path], model: Path, batch_siz
         model: The SavedModel.
         batch_size: Rows of a group.
     """
-    return (
+    _ = (
         pipeline
         | "plans" >> beam.Create([str(plan.absolute()) for plan in plans])
         | "missing" >> beam.FlatMap(_missing, batch_size)
