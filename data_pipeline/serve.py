@@ -10,6 +10,7 @@ network.
 """
 
 import signal
+import socket
 
 import tensorflow as tf
 from absl import flags
@@ -26,6 +27,13 @@ def _define_flags() -> None:
 
 def _main(_: list[str]) -> None:
     host, port = flags.FLAGS.host, flags.FLAGS.port
+    for number in (port, port + 1):
+        try:  # gRPC itself would share a port with a service that is there already.
+            with socket.socket() as free:
+                free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                free.bind(("", number))
+        except OSError as error:
+            raise UserError(f"cannot serve at port {number}: {error.strerror}") from error
     try:
         dispatcher = _SERVICE.DispatchServer(_SERVICE.DispatcherConfig(port=port))
         worker = _SERVICE.WorkerServer(

@@ -123,6 +123,11 @@ def test_a_machine_that_begins_again_never_gives_a_wrong_batch(tiny_data):
             next(iterator)
 
 
-def test_a_port_in_use_is_one_line(service):
-    line = refused("data_pipeline.serve", f"--port={service[0].rpartition(':')[2]}")
-    assert line.startswith("error: cannot serve at port")
+def test_a_port_in_use_is_one_line():
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind(("localhost", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        line = refused("data_pipeline.serve", f"--port={port}")
+    assert line == f"error: cannot serve at port {port}: Address already in use"
