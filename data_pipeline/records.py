@@ -41,7 +41,6 @@ class Records:
     """
 
     def __init__(self, shards: Sequence[Path]):
-        self._shards = shards
         begins = [_begins(path) for path in shards]
         self.shards = shards
         self.counts = [len(own) - 1 for own in begins]
@@ -64,7 +63,7 @@ class Records:
         data = file[begin + _BEFORE : end - _AFTER]
         if file[end - _AFTER : end] != _checksum(data):
             raise UserError(
-                f"{self._shards[shard]}, record {row}: damaged, for its checksum differs; copy or "
+                f"{self.shards[shard]}, record {row}: damaged, for its checksum differs; copy or "
                 "build the data set again"
             )
         return data
