@@ -25,7 +25,7 @@ def define_flags() -> None:
     """Defines the command's flags."""
     flags.DEFINE_string("metadata_dir", None, "Folder of CUB's metadata.", required=True)
     flags.DEFINE_string("input_dir", "birds_drawn", "Where the drawn pictures are kept.")
-    flags.DEFINE_integer("limit", None, "Pictures of each split; all of them if left out.", 1)
+    flags.DEFINE_integer("limit", None, "Pictures; all of them if left out.", 1)
     flags.DEFINE_integer("workers", 2, "Processes.", 1)
 
 
