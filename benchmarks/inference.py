@@ -28,7 +28,7 @@ from ml_collections import ConfigDict
 from benchmarks.drawing import FORMS
 from benchmarks.flops import nominal_image_flops
 from data_pipeline.support.errors import UserError, run
-from data_pipeline.vocabulary import END, Vocabulary
+from data_pipeline.text.vocabulary import END, Vocabulary
 from export import saved_model, tflite
 from t2i_tf.models import model_directory
 from t2i_tf.networks import build

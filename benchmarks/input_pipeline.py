@@ -26,7 +26,7 @@ from data_pipeline.pictures import stored_jpeg
 from data_pipeline.pixels import size_to_crop
 from data_pipeline.records import write_index
 from data_pipeline.support.errors import run
-from data_pipeline.vocabulary import END, Vocabulary
+from data_pipeline.text.vocabulary import END, Vocabulary
 from t2i_tf.networks.generator import Generator
 from t2i_tf.training.flags import define_config
 

@@ -29,7 +29,7 @@ from benchmarks import train_step
 from benchmarks.flops import nominal_image_flops
 from benchmarks.inference import DRAWING, VOCABULARY, answering
 from data_pipeline.support.errors import UserError, run
-from data_pipeline.vocabulary import END, Vocabulary
+from data_pipeline.text.vocabulary import END, Vocabulary
 from export import saved_model
 from t2i_tf.models import model_directory
 from t2i_tf.models.model_directory import ModelDirectory

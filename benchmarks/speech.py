@@ -21,7 +21,7 @@ from data_pipeline.drawn.birds import COLOURS
 from data_pipeline.drawn.captions import captions
 from data_pipeline.drawn.species import plan
 from data_pipeline.support.errors import run
-from data_pipeline.tokenizer import tokenize
+from data_pipeline.text.tokenizer import tokenize
 from export.app import speech
 from export.app.ngrams import NGrams
 

@@ -77,7 +77,7 @@ def _draw(values: flags.FlagValues, folder: os.PathLike, workers: int) -> None:
 
 def _build(values: flags.FlagValues, source: Source, workers: int, beam_options: list[str]) -> None:
     from data_pipeline import builder, making
-    from data_pipeline.vocabulary import Vocabulary, WordpieceVocabulary, load, unit
+    from data_pipeline.text.vocabulary import Vocabulary, WordpieceVocabulary, load, unit
 
     output_dir = builder.free_output_dir(values.output_dir)
     vocabulary = load(values.vocabulary, values.tokenizer) if values.vocabulary else None

@@ -15,8 +15,8 @@ from data_pipeline.sources.collection import Collection
 from data_pipeline.sources.source import Report, Source
 from data_pipeline.support.errors import StoppedError, UserError
 from data_pipeline.support.scratch import appearing, kept_if_stopped
+from data_pipeline.text.vocabulary import Vocabulary
 from data_pipeline.tfrecord import INFO_FILE, VOCABULARY_FILE, DatasetInfo
-from data_pipeline.vocabulary import Vocabulary
 
 MAX_WORDS = 18
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline.exchange import Exchange
 from data_pipeline.pixels import size_to_crop, to_float
 from data_pipeline.records import Records
 from data_pipeline.service import DataService, read_by_ops
 from data_pipeline.support.errors import UserError
+from data_pipeline.text.exchange import Exchange
+from data_pipeline.text.wordpiece import begins, word_numbers
 from data_pipeline.tfrecord import DatasetInfo, parse, shard_paths
-from data_pipeline.wordpiece import begins, word_numbers
 
 _READ_TOGETHER = 32  # Records that one call into Python reads.
 

@@ -17,8 +17,8 @@ from data_pipeline.sources.source import Example, Report
 from data_pipeline.support import beam
 from data_pipeline.support.parts import FilePart
 from data_pipeline.support.pool import process_pool
+from data_pipeline.text.vocabulary import Vocabulary
 from data_pipeline.tfrecord import VOCABULARY_FILE, shard_name
-from data_pipeline.vocabulary import Vocabulary
 
 _CHUNK = 16  # Pictures that a process converts at a time.
 _AHEAD = 4  # Chunks for each process, done or waiting, that memory holds.

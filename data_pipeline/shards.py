@@ -20,8 +20,8 @@ from data_pipeline.sources.source import Example
 from data_pipeline.support.files import write_text, writing_whole
 from data_pipeline.support.parts import FilePart
 from data_pipeline.support.version import VERSION
+from data_pipeline.text.vocabulary import Vocabulary
 from data_pipeline.tfrecord import serialize
-from data_pipeline.vocabulary import Vocabulary
 
 # JPEG bytes, "" and ""; or None, the kind of a problem and the reason: see `pictures.convert`.
 Converted = tuple[bytes | None, str, str]

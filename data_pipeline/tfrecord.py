@@ -12,7 +12,7 @@ import tensorflow as tf
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import write_text
 from data_pipeline.support.json_text import parse_json
-from data_pipeline.vocabulary import Vocabulary, load
+from data_pipeline.text.vocabulary import Vocabulary, load
 
 FORMAT_VERSION = 1
 INFO_FILE = "dataset_info.json"

@@ -5,7 +5,7 @@ import ml_collections
 import numpy as np
 import pytest
 
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
 from t2i_tf.models import model_directory
 from t2i_tf.networks import build
 from tests.commands import run

@@ -9,8 +9,8 @@ from PIL import Image
 
 from data_pipeline.inspect import duplicates
 from data_pipeline.inspect.survey import SplitSurvey
+from data_pipeline.text.vocabulary import unit
 from data_pipeline.tfrecord import DatasetInfo
-from data_pipeline.vocabulary import unit
 
 _THUMBNAIL = 160
 _BARS, _WORDS, _PAIRS = 40, 60, 12

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.support.errors import UserError
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
 from export.app.asked import Asked
 from export.client.transports import Ask, RefusedError, connect, patiently
 from t2i_tf.models import captions

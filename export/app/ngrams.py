@@ -9,7 +9,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from data_pipeline.tokenizer import tokenize
+from data_pipeline.text.tokenizer import tokenize
 
 ORDER = 3
 DISCOUNT = 0.5

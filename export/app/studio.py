@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.support.errors import UserError
-from data_pipeline.tokenizer import tokenize
+from data_pipeline.text.tokenizer import tokenize
 from export.app import asked as limits
 from export.app import pictures, speech, words
 from export.app.asked import Asked, Turns

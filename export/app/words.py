@@ -7,8 +7,8 @@ import numpy as np
 
 from data_pipeline.drawn.captions import captions
 from data_pipeline.drawn.species import plan
-from data_pipeline.tokenizer import tokenize
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.tokenizer import tokenize
+from data_pipeline.text.vocabulary import Vocabulary
 from export.app.ngrams import NGrams
 
 NAMED = 8  # unknown words: to look for near ones takes a while

@@ -16,7 +16,7 @@ from data_pipeline.sources.table import CAPTION_COLUMNS
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import write_text, writing_whole
 from data_pipeline.support.hashing import file_sha256
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
 from t2i_tf.models import captions, model_directory
 from t2i_tf.models.names import picture_name
 

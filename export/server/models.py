@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import get_model_status_pb2, prediction_log_pb2
 
 from data_pipeline.support.errors import UserError
-from data_pipeline.wordpiece import tensorflow_text
+from data_pipeline.text.wordpiece import tensorflow_text
 from export.server.signatures import Signature, invalid_argument, listed
 
 POLL_SECONDS = 1.0

@@ -7,8 +7,8 @@ from ml_collections import ConfigDict
 
 from data_pipeline.support.hashing import file_sha256
 from data_pipeline.support.version import VERSION
+from data_pipeline.text.vocabulary import Vocabulary, unit
 from data_pipeline.tfrecord import DatasetInfo
-from data_pipeline.vocabulary import Vocabulary, unit
 
 _CARD = """# {name}
 

@@ -23,8 +23,8 @@ from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import check_room, write_text
 from data_pipeline.support.json_text import parse_json
 from data_pipeline.support.scratch import appearing
-from data_pipeline.vocabulary import Vocabulary
-from data_pipeline.vocabulary import load as load_vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import load as load_vocabulary
 from t2i_tf.networks import build
 from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from data_pipeline.tokenizer import tokenize
+from data_pipeline.text.tokenizer import tokenize
 
 LONGEST_SLUG = 60  # bytes: file systems count them
 

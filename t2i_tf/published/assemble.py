@@ -10,7 +10,7 @@ import keras
 from ml_collections import ConfigDict
 
 from data_pipeline.support.errors import UserError
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
 from t2i_tf.models.model_directory import ModelDirectory
 from t2i_tf.networks import build
 from t2i_tf.published import sizes as reference_sizes

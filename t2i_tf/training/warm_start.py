@@ -8,7 +8,7 @@ import ml_collections
 import tensorflow as tf
 
 from data_pipeline.support.errors import UserError
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
 from t2i_tf.models import model_directory
 from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator

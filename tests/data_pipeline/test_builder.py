@@ -13,8 +13,8 @@ from data_pipeline.dataset import Split
 from data_pipeline.sources import cub
 from data_pipeline.sources import folder as folder_source
 from data_pipeline.support.errors import UserError
+from data_pipeline.text.vocabulary import Vocabulary
 from data_pipeline.tfrecord import parse, shard_paths
-from data_pipeline.vocabulary import Vocabulary
 from tests.data_pipeline.sources.layouts import draw
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from data_pipeline import tfrecord
 from data_pipeline.dataset import Split, pyramid
 from data_pipeline.support.errors import UserError
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
 
 CAPTIONS = ("a red bird with black wings", "black", "red red red", "a a a a a a a a red black")
 COUNT = 6

@@ -14,7 +14,7 @@ from data_pipeline.records import Records, write_index
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.json_text import parse_json
 from data_pipeline.support.pickles import safe_load_pickle
-from data_pipeline.tokenizer import tokenize, tokenize_tf
+from data_pipeline.text.tokenizer import tokenize, tokenize_tf
 from t2i_tf.models.names import picture_name
 
 settings.register_profile("short", max_examples=25, deadline=None, derandomize=True)

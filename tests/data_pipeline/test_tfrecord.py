@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline.support.errors import UserError
+from data_pipeline.text.vocabulary import Vocabulary
 from data_pipeline.tfrecord import DatasetInfo, parse, serialize, shard_name, shard_paths
-from data_pipeline.vocabulary import Vocabulary
 
 RECORD = dict(
     image=b"\xff\xd8jpeg",

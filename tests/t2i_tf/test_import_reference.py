@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from configs import cub_attngan2
 from data_pipeline.support.errors import UserError
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
 from export import saved_model
 from t2i_tf import import_reference
 from t2i_tf.models import captions, model_directory

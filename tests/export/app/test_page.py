@@ -9,7 +9,7 @@ from PIL import Image
 
 import t2i_tf
 from data_pipeline.drawn.birds import COLOURS
-from data_pipeline.tokenizer import tokenize
+from data_pipeline.text.tokenizer import tokenize
 
 CAPTION = "a small red bird with black wings"
 

@@ -9,7 +9,7 @@ import pytest
 
 from data_pipeline.drawn.birds import COLOURS
 from data_pipeline.support.errors import UserError
-from data_pipeline.tokenizer import tokenize
+from data_pipeline.text.tokenizer import tokenize
 
 sr = pytest.importorskip("speech_recognition", reason="pip install -r requirements-app.txt")
 pytest.importorskip("pocketsphinx", reason="pip install -r requirements-app.txt")

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
 from export.app import words
 from export.app.ngrams import BEGIN, END, NGrams
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from data_pipeline.pixels import to_uint8
-from data_pipeline.tokenizer import tokenize
-from data_pipeline.vocabulary import WordpieceVocabulary
-from data_pipeline.wordpiece import LONGEST_WORD
+from data_pipeline.text.tokenizer import tokenize
+from data_pipeline.text.vocabulary import WordpieceVocabulary
+from data_pipeline.text.wordpiece import LONGEST_WORD
 from export.tflite import convert as tflite_convert
 from t2i_tf.models import captions, model_directory
 from t2i_tf.models.text_to_image import TokensToImage

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from data_pipeline.vocabulary import END, WordpieceVocabulary
+from data_pipeline.text.vocabulary import END, WordpieceVocabulary
 from export import saved_model
 from t2i_tf.models import model_directory
 from t2i_tf.models.text_to_image import TextToImage

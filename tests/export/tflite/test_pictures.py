@@ -13,7 +13,7 @@ from ai_edge_litert.tools import flatbuffer_utils
 
 import configs
 from data_pipeline.pixels import to_uint8
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
 from export import tflite
 from export.tflite import convert as tflite_convert
 from export.tflite import network

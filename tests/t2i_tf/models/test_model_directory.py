@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data_pipeline.support.errors import UserError
-from data_pipeline.vocabulary import WordpieceVocabulary
+from data_pipeline.text.vocabulary import WordpieceVocabulary
 from t2i_tf.models import model_directory
 
 

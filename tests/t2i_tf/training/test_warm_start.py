@@ -8,7 +8,7 @@ import tensorflow as tf
 from configs import tiny
 from data_pipeline.dataset import Split
 from data_pipeline.support.errors import UserError
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
 from t2i_tf.models import model_directory
 from t2i_tf.networks import build
 from t2i_tf.training import warm_start

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline.support.text import clean_caption
-from data_pipeline.tokenizer import tokenize, tokenize_tf
+from data_pipeline.text.tokenizer import tokenize, tokenize_tf
 from tests.unicode_texts import random_texts
 
 CASES = {

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipeline.exchange import Exchange
 from data_pipeline.support.errors import UserError
-from data_pipeline.vocabulary import END, Vocabulary, WordpieceVocabulary
+from data_pipeline.text.exchange import Exchange
+from data_pipeline.text.vocabulary import END, Vocabulary, WordpieceVocabulary
 
 # Feminine and plural, in the nominative and the instrumental.
 COLOURS = (

@@ -11,8 +11,8 @@ import tensorflow as tf
 from data_pipeline.support.errors import UserError
 from data_pipeline.support.files import write_text
 from data_pipeline.support.pickles import safe_load_pickle
-from data_pipeline.tokenizer import tokenize, tokenize_tf
-from data_pipeline.wordpiece import cut, cut_tf, learn, split
+from data_pipeline.text.tokenizer import tokenize, tokenize_tf
+from data_pipeline.text.wordpiece import cut, cut_tf, learn, split
 
 END = "<end>"
 
@@ -140,7 +140,7 @@ class Vocabulary:
 
 
 class WordpieceVocabulary(Vocabulary):
-    """A `Vocabulary` of pieces, into which each word is cut: see `data_pipeline.wordpiece`.
+    """A `Vocabulary` of pieces, into which each word is cut: see `data_pipeline.text.wordpiece`.
 
     `tokenize_tf` needs tensorflow-text's ops.
     """

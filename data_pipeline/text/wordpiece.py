@@ -16,8 +16,8 @@ from types import ModuleType
 
 import tensorflow as tf
 
-from data_pipeline import tokenizer
 from data_pipeline.support.errors import UserError
+from data_pipeline.text import tokenizer
 
 JOINER = "##"
 LONGEST_WORD = 1000  # bytes

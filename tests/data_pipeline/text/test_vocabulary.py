@@ -4,7 +4,7 @@ import pickle
 import pytest
 
 from data_pipeline.support.errors import UserError
-from data_pipeline.vocabulary import Vocabulary
+from data_pipeline.text.vocabulary import Vocabulary
 
 
 def test_words_are_ordered_by_count_then_alphabet():

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipeline import wordpiece
 from data_pipeline.drawn.captions import captions
 from data_pipeline.drawn.species import plan
 from data_pipeline.support.errors import UserError
-from data_pipeline.vocabulary import END, Vocabulary, WordpieceVocabulary, load
+from data_pipeline.text import wordpiece
+from data_pipeline.text.vocabulary import END, Vocabulary, WordpieceVocabulary, load
 from tests.unicode_texts import random_texts
 
 PIECES = (END, "un", "##aff", "##able", "a", "##f", "red", "##d", "r", "##e", "鸟", "é")

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline.support.errors import UserError
-from data_pipeline.vocabulary import Vocabulary
-from data_pipeline.wordpiece import begins, word_numbers
+from data_pipeline.text.vocabulary import Vocabulary
+from data_pipeline.text.wordpiece import begins, word_numbers
 
 
 class Exchange:
