@@ -55,13 +55,13 @@ def test_captions_in_russian_are_built_into_wordpieces(tmp_path):
     ids = example["token_ids"][: example["token_counts"][0]]
     pieces = " ".join(split.vocabulary.words[i] for i in ids).replace(" ##", "")
     assert pieces == example["captions"][0].decode().replace(",", "")
-    (batch,) = split.train_batches(
-        batch_size=4, image_sizes=[32], max_words=12, seed=0, exchange_words=WORDS
-    ).take(1)
-    for key in ("tokens", "wrong_tokens"):  # Long captions keep random words, not random pieces.
-        firsts = [split.vocabulary.words[row[0]] for row in batch[key].numpy()]
+    options = dict(batch_size=4, image_sizes=[32], seed=0, exchange_words=WORDS)
+    (whole,) = split.train_batches(max_words=60, **options).take(1)
+    assert (whole["tokens"] != whole["wrong_tokens"]).numpy().any(axis=1).all()
+    (cut,) = split.train_batches(max_words=12, **options).take(1)
+    for key in ("tokens", "wrong_tokens"):  # Random words are kept, not random pieces.
+        firsts = [split.vocabulary.words[row[0]] for row in cut[key].numpy()]
         assert not any(first.startswith("##") for first in firsts)
-    assert (batch["tokens"] != batch["wrong_tokens"]).numpy().any(axis=1).all()
 
 
 def test_bad_input_ends_with_its_list_and_exit_code_1(mini_cub, tmp_path):
