@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from t2i_tf.models import model_directory
 from t2i_tf.networks.image_encoder import ImageEncoder, build_image_encoder, small_trunk
 
 
@@ -100,3 +101,9 @@ def test_a_folded_encoder_gives_the_same_codes_without_norms(images, rng):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert not any("norm" in variable.path for variable in folded.variables)
     assert not folded.trainable_variables
+
+
+def test_a_loaded_encoder_folds(images, model_dir):
+    network = model_directory.load(model_dir, need=("image_encoder",)).image_encoder
+    for ours, theirs in zip(network.folded()(images), network(images), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
