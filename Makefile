@@ -6,7 +6,7 @@ RUN = $(VENV)/bin/python
 KIND = $(if $(filter gpu,$(PLATFORM)),-gpu)
 INSTALLED = $(VENV)/installed$(KIND)
 
-.PHONY: quickstart app test lint docs clean
+.PHONY: quickstart app test lint docs notebooks clean
 
 quickstart: $(INSTALLED)
 	$(RUN) -m export.quickstart --output_dir=quickstart $(QUICKSTART_FLAGS)
@@ -16,6 +16,8 @@ app: $(VENV)/installed-app
 
 test: $(VENV)/installed-dev lint
 	$(RUN) -m pytest -n 2 --dist=loadfile
+	rm -rf docs/tutorials/own_test
+	PYTHONPATH=$(CURDIR) $(RUN) -m pytest -n 2 --nbmake docs/tutorials
 
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
@@ -23,6 +25,9 @@ lint: $(VENV)/installed-dev
 
 docs: $(VENV)/installed-dev $(VENV)/installed-app
 	PYTHONPATH=. $(RUN) docs/api.py site/api
+
+notebooks: $(VENV)/installed-dev
+	PYTHONPATH=. $(RUN) docs/notebooks.py
 
 $(INSTALLED): requirements$(KIND).txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0])'
@@ -45,4 +50,4 @@ $(VENV)/installed-dev: requirements-dev.txt $(INSTALLED)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) quickstart site
+	rm -rf $(VENV) quickstart site docs/tutorials/own_test docs/tutorials/exported
