@@ -1,7 +1,7 @@
 """Counts the floating-point operations of a step from its graph.
 
 Networks of `NominalBlocks` carry out each convolution as the papers write it down; the graph of one
-that is built of them, with weights of zeros (`build.blank`), tells the step's nominal count.
+that is built of them, with weights of zeros (`blank`), tells the step's nominal count.
 """
 
 import math
@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 
 from t2i_tf.models.text_to_image import TokensToImage
 from t2i_tf.networks import build, convolutions, layers
+from t2i_tf.networks.initializers import blank
 from t2i_tf.training.build import build_attngan
 
 
@@ -39,7 +40,7 @@ def nominal_image_flops(config: ConfigDict, text_encoder: keras.Model) -> int:
         config: The model's config.
         text_encoder: Its text encoder.
     """
-    with build.blank():
+    with blank():
         network = TokensToImage(text_encoder, build.generator(config, blocks=NominalBlocks()))
     tokens = tf.ones([1, config.data.max_words], tf.int32)
     noise = tf.zeros([1, network.generator.noise_dim])
@@ -56,7 +57,7 @@ def nominal_step_flops(
         encoders: (text encoder, image encoder).
         batch: As `train_step` takes it.
     """
-    with build.blank():
+    with blank():
         model = build_attngan(config, encoders, NominalBlocks())
     return executed_flops(model.train_step, batch)
 

@@ -9,6 +9,7 @@ from export.saved_model.drawing_blocks import DrawingBlocks, DrawingResidualBloc
 from t2i_tf.networks import build
 from t2i_tf.networks.batch_norm import fold
 from t2i_tf.networks.generator import Generator
+from t2i_tf.networks.initializers import blank
 from t2i_tf.networks.layers import InvertedResidualBlock
 from t2i_tf.networks.stages import (
     AttentionStage,
@@ -31,7 +32,7 @@ def folded(generator: Generator, precision: str = "float32") -> Generator:
         A generator of `DrawingBlocks`, which can be neither trained nor saved.
     """
     config = {**generator.get_config(), "dtype": "float32"}
-    with build.blank(), build.precision(precision):
+    with blank(), build.precision(precision):
         drawing = Generator(**config, blocks=DrawingBlocks())
         units, _ = generator.condition.dense.kernel.shape
         build.built(drawing, units, None)

@@ -29,6 +29,7 @@ from t2i_tf.networks import build
 from t2i_tf.networks.discriminator import Discriminator
 from t2i_tf.networks.generator import Generator
 from t2i_tf.networks.image_encoder import ImageEncoder
+from t2i_tf.networks.initializers import blank
 from t2i_tf.networks.layers import Blocks
 from t2i_tf.networks.text_encoder import TextEncoder
 
@@ -210,7 +211,7 @@ def load(
             for part in ("stages", "residual_blocks"):  # Each has weights of its own.
                 if config.get(name, {}).get(part, 0) > len(shapes):
                     raise ValueError(f"{part} is {config[name][part]}, for {len(shapes)} weights")
-            with build.blank(shapes):
+            with blank(shapes):
                 networks[name] = make[name]()
             load_weights(networks[name], directory)
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:

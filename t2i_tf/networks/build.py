@@ -1,9 +1,7 @@
 """Builds networks from a config."""
 
 import contextlib
-import contextvars
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 from ml_collections import ConfigDict
@@ -25,45 +23,6 @@ def precision(policy: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-# Shapes of the weights that may still be made; None allows all.
-_LEFT = contextvars.ContextVar("left", default=None)
-
-
-@keras.saving.register_keras_serializable("t2i_tf")
-class Blank(keras.initializers.Zeros):
-    """Zeros; inside `blank`, for weights of the allowed shapes only."""
-
-    def __init__(self, **_):
-        super().__init__()
-
-    def __call__(self, shape, dtype=None):
-        left = _LEFT.get()
-        if left is not None:
-            if not left[tuple(shape)]:
-                raise ValueError(f"the file has no (further) weights of shape {tuple(shape)}")
-            left[tuple(shape)] -= 1
-        return super().__call__(shape, dtype)
-
-
-@contextlib.contextmanager
-def blank(shapes: Iterable[tuple[int, ...]] | None = None) -> Iterator[None]:
-    """Networks made inside start from zeros, for weights that are loaded right after.
-
-    Drawing the orthogonal kernels of a discriminator of 256 px takes half a minute and a gigabyte.
-
-    Args:
-        shapes: Those of the weights to load. Making a kernel that is not among them raises a
-            ValueError, so that a wrong size in a config takes no memory. None allows all.
-    """
-    drawn = ("orthogonal", "glorot_uniform", "RandomUniform")
-    token = _LEFT.set(None if shapes is None else Counter(map(tuple, shapes)))
-    try:
-        with keras.saving.custom_object_scope(dict.fromkeys(drawn, Blank)):
-            yield
-    finally:
-        _LEFT.reset(token)
 
 
 def text_encoder(config: ConfigDict, vocabulary_size: int, unroll: bool = False) -> TextEncoder:

@@ -8,7 +8,7 @@ from keras import KerasTensor as Tensor
 from keras import ops
 
 from t2i_tf.networks.batch_norm import BatchNorm, fold
-from t2i_tf.networks.layers import UNIFORM
+from t2i_tf.networks.initializers import UNIFORM
 
 KINDS = ("inception_v3", "small")
 INCEPTION_SIZE = 299

@@ -12,8 +12,6 @@ from t2i_tf.networks.attention import TextualAttention
 from t2i_tf.networks.batch_norm import BatchNorm
 from t2i_tf.networks.convolutions import conv, upsampled_conv
 
-# DAMSM's initializer, as a config: `build.blank` finds it by its name.
-UNIFORM = {"class_name": "RandomUniform", "config": {"minval": -0.1, "maxval": 0.1}}
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.9
 

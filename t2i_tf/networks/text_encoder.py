@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from t2i_tf.networks.layers import UNIFORM
+from t2i_tf.networks.initializers import UNIFORM
 
 CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 

@@ -13,6 +13,7 @@ from data_pipeline.support.errors import UserError
 from data_pipeline.text.vocabulary import Vocabulary
 from t2i_tf.models.model_directory import ModelDirectory
 from t2i_tf.networks import build
+from t2i_tf.networks.initializers import blank
 from t2i_tf.published import sizes as reference_sizes
 from t2i_tf.published import weights as reference_weights
 from t2i_tf.published.torch_files import read_state_dict
@@ -191,7 +192,7 @@ def _network(file: PublishedFile, max_words: int) -> keras.Model:
         }
     )
     try:
-        with build.blank():
+        with blank():
             network = _BUILD[file.network](config, file.sizes)
     except ValueError as error:
         reason = str(error).splitlines()[0]
