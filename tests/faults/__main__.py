@@ -37,7 +37,7 @@ def define_flags() -> None:
     """Defines the command's flags."""
     flags.DEFINE_integer("moments", 8, "Moments of each signal and full disk.", lower_bound=1)
     flags.DEFINE_list("command", None, "Only these commands.")
-    flags.DEFINE_string("model_dir", "t2i_tf/bundled", "Model directory, copied.")
+    flags.DEFINE_string("model_dir", "t2i_tf/bundled/birds64", "Model directory, copied.")
     flags.DEFINE_string("output", None, "Markdown file to write.")
 
 
