@@ -1,11 +1,14 @@
 """What the grammars of all languages share."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
+_Choice = TypeVar("_Choice")
 
-def pick(rng: np.random.Generator, choices: Sequence):
+
+def pick(rng: np.random.Generator, choices: Sequence[_Choice]) -> _Choice:
     """One of the choices; repeated ones are drawn more often."""
     return choices[int(rng.integers(len(choices)))]
 

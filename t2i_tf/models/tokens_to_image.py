@@ -35,7 +35,13 @@ class TokensToImage(keras.Model):
         """
         return self._draw(tokens, *self._noise(seeds, truncation))
 
-    def between(self, tokens, shares, seed, truncation=1.0):
+    def between(
+        self,
+        tokens: tf.Tensor,
+        shares: tf.Tensor,
+        seed: tf.Tensor,
+        truncation: float | tf.Tensor = 1.0,
+    ) -> dict:
         """Draws images on the way from one caption to another, all with the noise of one seed.
 
         Sentence codes and word features are mixed, the words by their places. Where `shares` are 0
