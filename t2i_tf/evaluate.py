@@ -8,7 +8,8 @@ the network that measures the pictures: to compare with a paper, name the paper'
 folder of pictures from any program. A run of t2i_tf.pretrain_damsm has no generator: its encoders
 are measured on real pictures. docs/metrics.md says what each figure is. The report is in
 <output_dir>/report.md and report.json, beside the features of the real pictures, which the next
-call reuses.
+call reuses. Of a run, the models that --keep_every and --keep_best kept are measured too.
+--dump_dir= writes every picture for other people's scorers; a call that was stopped goes on there.
 """
 
 from pathlib import Path
@@ -18,6 +19,7 @@ from absl import flags
 from data_pipeline.support.errors import UserError, run
 from t2i_tf.metrics import catalogue, inception, report
 from t2i_tf.metrics.measuring import Measuring
+from t2i_tf.training.callbacks.snapshots import kept
 from t2i_tf.training.flags import define_strategy
 from t2i_tf.training.machinery import replicas
 
@@ -47,6 +49,8 @@ def define_flags() -> None:
         "for birds and 20 for COCO.",
         lower_bound=1,
     )
+    flags.DEFINE_boolean("snapshots", True, "Also measure the models of earlier steps of a run.")
+    flags.DEFINE_string("dump_dir", None, "Also write every picture, its caption and its index.")
     define_strategy()
 
 
@@ -57,6 +61,8 @@ def main(_: list[str]) -> None:
         raise UserError("give either --model_dir=<a model> or --images_dir=<a folder of pictures>")
     if options.model_dir and not options.data_dir:
         raise UserError("--model_dir needs --data_dir: pictures are drawn from its test captions")
+    if options.dump_dir and not options.model_dir:
+        raise UserError("--dump_dir writes what a model draws: give --model_dir")
     if options.strategy in ("multiworker", "tpu"):
         raise UserError(f"--strategy={options.strategy}: one machine's CPU or GPUs measure")
     if not options.inception:
@@ -80,10 +86,14 @@ def main(_: list[str]) -> None:
         devices=strategy.extended.worker_devices if several else (None,),
     )
     if options.images_dir:
-        measured = measuring.of_folder(options.images_dir, folder)
-    else:
-        measured = measuring.of_model(options.model_dir, folder)
-    print(report.write(measured, folder))
+        print(report.write(measuring.of_folder(options.images_dir, folder), folder))
+        return
+    measured = measuring.of_model(options.model_dir, folder, dump_dir=options.dump_dir)
+    text = report.write(measured, folder)
+    if options.snapshots and (models := kept(options.model_dir)):
+        measured["steps"] = measuring.of_steps(models, folder)
+        text = report.write(measured, folder)
+    print(text)
 
 
 def command() -> None:

@@ -6,9 +6,9 @@ import math
 import numpy as np
 from PIL import Image
 
-from export.quickstart import layout
 from export.quickstart.generators import SavedGenerator
 from t2i_tf.metrics.birds import UnseenBirds
+from t2i_tf.models import layout
 
 SAMPLE_CAPTIONS, SAMPLE_SEEDS = 8, 5
 SWAP_CAPTION = "a small bird with a {crown} crown, a {belly} belly and {wing} wings"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -12,6 +12,7 @@ from data_pipeline.support.hashing import file_sha256
 from t2i_tf.metrics import catalogue, clip, inception, protocol, streams
 from t2i_tf.metrics.real import Judge, RealSet
 from t2i_tf.models import model_directory
+from t2i_tf.models.dump import Dump
 
 OWN = "own DAMSM"
 
@@ -42,13 +43,20 @@ class Measuring:
     max_words: int | None = None
     devices: Sequence[str | None] = (None,)
 
-    def of_model(self, directory: str | Path, folder: Path, own: Judge | None = None) -> dict:
+    def of_model(
+        self,
+        directory: str | Path,
+        folder: Path,
+        own: Judge | None = None,
+        dump_dir: str | Path | None = None,
+    ) -> dict:
         """The report of a model, or of encoders where there is no generator.
 
         Args:
             directory: What `model_directory.find` takes.
             folder: Where the features of real pictures are kept.
             own: The DAMSM that judges; by default the model's.
+            dump_dir: Where to write the pictures, see `dump`; None writes none.
 
         Raises:
             UserError: See `catalogue.choose`, `protocol.evaluate`, and what loads models.
@@ -56,6 +64,8 @@ class Measuring:
         found = model_directory.find(directory)
         weights = model_directory.weights_file(found, "generator")
         if (found / model_directory.CONFIG).is_file() and not weights.is_file():
+            if dump_dir:
+                raise UserError(f"--dump_dir: {directory} has no generator, it draws no pictures")
             return self._of_encoders(found, folder)
         with of_flag("metrics"):
             metrics = catalogue.choose(self.metrics, self._given(of_model=True))
@@ -68,13 +78,28 @@ class Measuring:
         judges = [own, *self._independent] if judging else []
         if catalogue.CLIP_METRIC in metrics:
             judges.append(self._clip)
+        about = {"generator_sha256": file_sha256(weights)}
+        dump = self._dump(dump_dir, found, models[0], about) if dump_dir else None
         pictures = streams.drawn_pictures(
-            models, self.real.split, self.num_images, self.seed, self.devices
+            models, self.real.split, self.num_images, self.seed, self.devices, dump
         )
-        pictures.about["generator_sha256"] = file_sha256(weights)
+        pictures.about.update(about)
         extractors = self._extractors(metrics, own)
         report = protocol.evaluate(pictures, metrics, extractors, self.real, judges, folder)
         return {"of": str(directory), **report}
+
+    def of_steps(self, models: Mapping[int, Path], folder: Path) -> list[dict]:
+        """The figures of the models that a run kept, for a report's `steps`.
+
+        Args:
+            models: Model directories by their steps.
+            folder: See `of_model`.
+
+        Raises:
+            UserError: See `of_model`.
+        """
+        reports = {step: self.of_model(path, folder) for step, path in models.items()}
+        return [{"step": step, "figures": own["figures"]} for step, own in reports.items()]
 
     def of_folder(self, images_dir: str | Path, folder: Path) -> dict:
         """The report of a folder of pictures.
@@ -91,6 +116,17 @@ class Measuring:
         extractors = self._extractors(metrics, None)
         report = protocol.evaluate(pictures, metrics, extractors, self.real, [], folder)
         return {"of": str(images_dir), **report}
+
+    def _dump(self, dump_dir, directory, model, about):
+        encoder = model_directory.weights_file(directory, "text_encoder")
+        decides = {
+            "text_encoder_sha256": file_sha256(encoder),
+            "max_words": model.config.data.max_words,
+            "seed": self.seed,
+            "captions": f"{self.real.name} {self.real.sha256}",
+        }
+        with of_flag("dump_dir"):
+            return Dump(dump_dir, {**about, **decides})
 
     def _on(self, device, directory):
         with tf.device(device):

@@ -7,7 +7,10 @@ from pathlib import Path
 from data_pipeline.support.files import write_text
 from t2i_tf.metrics import field
 from t2i_tf.metrics.figures.interval import Figure
+from t2i_tf.models import layout
+from t2i_tf.models.images import save_png
 
+PLOT = "steps.png"
 DRAWN, REAL, COLOUR_NOISE = "pictures", "real pictures", "colour noise"
 
 
@@ -77,14 +80,20 @@ def title(figure: str) -> Title:
 
 
 def write(report: dict, folder: Path) -> str:
-    """Writes `report.json` and `report.md`, each whole or not at all; returns the Markdown text.
+    """Writes `report.json`, `report.md` and a run's plot; returns the Markdown text.
+
+    Each file is written whole or not at all.
 
     Args:
-        report: The result of `protocol.evaluate`, with `of`, the name of what was measured.
+        report: The result of `protocol.evaluate`, with `of`, the name of what was measured, and
+            `steps`, see `Measuring.of_steps`, of a run that kept models.
         folder: The folder to write to.
     """
     written = json.dumps(report, indent=2, default=lambda row: row.described())
-    text = markdown(json.loads(written))
+    report = json.loads(written)
+    text = markdown(report)
+    if report.get("steps"):
+        save_png(folder / PLOT, layout.line_plots(_lines(report["steps"]), "steps", height=180))
     write_text(folder / "report.json", written + "\n")
     write_text(folder / "report.md", text)
     return text
@@ -115,6 +124,7 @@ def markdown(report: dict) -> str:
             "",
             *_notes(report),
             "",
+            *_over_steps(report.get("steps")),
             *(field.table(report["real"]["name"]) if report["real"] else ()),
         ]
     )
@@ -137,11 +147,11 @@ def _rows(figures):
     grouped = {}
     for row in figures:
         grouped.setdefault((row["figure"], row["by"]), {})[row["of"]] = row
-    for (figure, by), own in grouped.items():
+    for own in grouped.values():
         first = next(iter(own.values()))
         cells = {of: value(row) for of, row in own.items()}
         yield (
-            f"{title(figure).name} [{by}]",
+            _name(first),
             cells.get(DRAWN, ""),
             error(first),
             cells.get(REAL, ""),
@@ -164,6 +174,46 @@ def error(row: dict) -> str:
     """A row's standard error as it is written."""
     own = title(row["figure"])
     return format(row["error"] * own.scale, own.form)
+
+
+def _over_steps(steps):
+    """The kept models' figures: a row for each step."""
+    if not steps:
+        return
+    names = [_name(row) for row in _measured(steps[0])]
+    yield "## The models that the run kept"
+    yield ""
+    yield f"| steps | {' | '.join(names)} |"
+    yield "| --- |" + " --- |" * len(names)
+    for own in steps:
+        cells = {_name(row): f"{value(row)} ({error(row)})" for row in _measured(own)}
+        yield f"| {own['step']:,} | {' | '.join(cells.get(name, '') for name in names)} |"
+    yield ""
+    yield "In brackets: the standard error. All drew the same captions from the same seeds."
+    yield ""
+    yield f"![The figures over the steps]({PLOT})"
+    yield ""
+
+
+def _lines(steps):
+    """What `layout.line_plots` draws: a panel for each figure, a line for each network or judge."""
+    panels = {}
+    for own in steps:
+        for row in _measured(own):
+            lines = panels.setdefault(title(row["figure"]).name, {})
+            point = own["step"], row["value"] * title(row["figure"]).scale
+            lines.setdefault(row["by"], []).append(point)
+    return panels
+
+
+def _measured(own):
+    """The rows of what was measured: pictures, or of encoders real pictures."""
+    drawn = [row for row in own["figures"] if row["of"] == DRAWN]
+    return drawn or [row for row in own["figures"] if row["of"] == REAL]
+
+
+def _name(row):
+    return f"{title(row['figure']).name} [{row['by']}]"
 
 
 def _notes(report):

@@ -15,6 +15,7 @@ from data_pipeline.pictures import to_rgb
 from data_pipeline.pixels import to_uint8
 from data_pipeline.support.errors import UserError
 from t2i_tf.models.captions import encode
+from t2i_tf.models.dump import Dump
 from t2i_tf.models.model_directory import ModelDirectory
 from t2i_tf.models.text_to_image import TextToImage
 
@@ -107,6 +108,7 @@ def drawn_pictures(
     count: int,
     seed: int,
     devices: Sequence[str | None] = (None,),
+    dump: Dump | None = None,
 ) -> Pictures:
     """The pictures that a model draws from a split's captions, see `plan_captions`.
 
@@ -117,6 +119,7 @@ def drawn_pictures(
         seed: Decides captions and noise.
         devices: Names of the devices, each of which draws its share of the blocks; None for
             TensorFlow's choice. The pictures do not depend on their number.
+        dump: Where the pictures are written too.
 
     Raises:
         UserError: The model knows no word of a caption.
@@ -134,8 +137,14 @@ def drawn_pictures(
         "max_words": model.config.data.max_words,
         "captions_not_read_whole": len(encoded.warnings),
     }
+
+    def blocks(start):
+        return draw_blocks(drawing, encoded.tokens[start:], plan.seeds[start:])
+
+    if dump:
+        dump.describe(plan.texts, plan.class_ids, plan.seeds)
     return Pictures(
-        draw_blocks(drawing, encoded.tokens, plan.seeds),
+        dump.blocks(count, BLOCK, blocks) if dump else blocks(0),
         count,
         model.config.data.image_size,
         plan,

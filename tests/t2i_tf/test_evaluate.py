@@ -424,3 +424,65 @@ def test_command_says_in_one_line_what_is_wrong(tmp_path):
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1 and "give either --model_dir" in errors[0]
     assert "Traceback" not in done.stderr
+
+
+def test_kept_models_are_measured_by_step(data_dir, model_dir, tmp_path):
+    workdir = tmp_path / "run"
+    for kept_at in ("model", "best", "snapshots/step_0000010", "snapshots/step_0000020"):
+        shutil.copytree(model_dir, workdir / kept_at)
+    best = {"figure": "r_precision", "value": 0.5, "step": 15}
+    (workdir / "best.json").write_text(json.dumps(best), encoding="utf-8")
+    printed = run(
+        "t2i_tf.evaluate",
+        f"--model_dir={workdir}",
+        f"--data_dir={data_dir}",
+        f"--output_dir={tmp_path}",
+        "--inception=damsm",
+        "--metrics=fid,r_precision",
+        f"--num_images={COUNT}",
+    )
+    rows = [line.split("|") for line in printed.splitlines()]
+    (head,) = (i for i, row in enumerate(rows) if row[1:2] == [" steps "])
+    assert [row[1].strip() for row in rows[head + 2 : head + 5]] == ["10", "15", "20"]
+    written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert [own["step"] for own in written["steps"]] == [10, 15, 20]
+    (fid,) = (row for row in written["figures"] if row["figure"] == "fid")
+    for own in written["steps"]:  # They are copies of the one model.
+        assert fid in own["figures"]
+    with Image.open(tmp_path / "steps.png") as plot:
+        assert plot.width > 500
+
+
+def test_pictures_are_dumped_and_a_stopped_dump_goes_on(data_dir, model_dir, tmp_path):
+    measuring = Measuring(str(data_dir), ["fid"], 40, ["damsm"])
+    dump = tmp_path / "dump"
+    whole = measuring.of_model(model_dir, tmp_path, dump_dir=dump)
+    files = sorted((dump / "pictures").iterdir())
+    first = {path: path.read_bytes() for path in files}
+    lines = [json.loads(line) for line in (dump / "captions.jsonl").read_text().splitlines()]
+    plan = streams.plan_captions(Split(data_dir, "test"), 40, 0)
+    assert [line["caption"] for line in lines] == plan.texts
+    assert [dump / line["file"] for line in lines] == files
+    for path in files[35:]:
+        path.unlink()
+    times = [path.stat().st_mtime_ns for path in files[:32]]
+    again = measuring.of_model(model_dir, tmp_path, dump_dir=dump)
+    assert {path: path.read_bytes() for path in files} == first
+    assert [path.stat().st_mtime_ns for path in files[:32]] == times  # read, not drawn again
+    values = [by_name(own)["fid", "damsm", "pictures"].value.value for own in (whole, again)]
+    assert values[0] == values[1]
+
+
+def test_dumps_of_other_pictures_are_refused(data_dir, model_dir, tmp_path):
+    dump = tmp_path / "dump"
+    same = Measuring(str(data_dir), ["fid"], COUNT, ["damsm"])
+    same.of_model(model_dir, tmp_path, None, dump)
+    other = Measuring(str(data_dir), ["fid"], COUNT, ["damsm"], seed=1)
+    with pytest.raises(UserError, match="--dump_dir: .* another model, seed, data set"):
+        other.of_model(model_dir, tmp_path, None, dump)
+    (dump / "pictures" / "0000003.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match="0000003.png is damaged"):
+        same.of_model(model_dir, tmp_path, None, dump)
+    (dump / "dump.json").unlink()
+    with pytest.raises(UserError, match="pictures but no dump.json"):
+        same.of_model(model_dir, tmp_path, None, dump)

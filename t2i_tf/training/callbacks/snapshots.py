@@ -81,6 +81,12 @@ class Snapshots:
 
 
 def kept(workdir: str | Path) -> dict[int, Path]:
-    """The snapshots of a run by their steps, the earliest first."""
-    found = Path(workdir).glob(f"{SNAPSHOTS}/step_*")
-    return {int(path.name.removeprefix("step_")): path for path in sorted(found)}
+    """The models that a run kept, the best one too, by their steps, the earliest first."""
+    workdir = Path(workdir)
+    found = {
+        int(path.name.removeprefix("step_")): path for path in workdir.glob(f"{SNAPSHOTS}/step_*")
+    }
+    best = workdir / BEST_FILE
+    if best.is_file():
+        found.setdefault(json.loads(best.read_text(encoding="utf-8"))["step"], workdir / BEST)
+    return dict(sorted(found.items()))

@@ -11,9 +11,9 @@ from data_pipeline import builder, synthetic
 from data_pipeline.sources import cub
 from data_pipeline.support.errors import UserError
 from export import saved_model
-from export.quickstart import figures, layout, report
+from export.quickstart import figures, report
 from export.quickstart.generators import SavedGenerator
-from t2i_tf.models import model_directory
+from t2i_tf.models import layout, model_directory
 
 FIGURES = {
     "r_precision",

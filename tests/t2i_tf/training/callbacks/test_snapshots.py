@@ -45,7 +45,7 @@ def test_the_best_is_kept_and_named(run, lower, step, value):
     assert (folder / "best" / "step").read_text() == str(step)
     best = json.loads((folder / "best.json").read_text())
     assert best == {"figure": "fid", "value": value, "step": step}
-    assert not kept(folder)
+    assert kept(folder) == {step: folder / "best"}
 
 
 def test_a_resumed_run_keeps_its_best(run):

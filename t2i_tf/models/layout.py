@@ -1,4 +1,4 @@
-"""Lays pictures out on the report's sheets, and plots lines."""
+"""Lays pictures out on sheets, and plots lines."""
 
 import math
 from collections.abc import Mapping, Sequence
