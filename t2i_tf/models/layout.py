@@ -68,23 +68,33 @@ def samples_sheet(
     return sheet
 
 
-def labelled_rows(rows: Sequence[tuple[str, Sequence[tuple[str, np.ndarray]]]]) -> Image.Image:
+Rows = Sequence[tuple[str, Sequence[tuple[str, np.ndarray]]]]
+
+
+def labelled_rows(rows: Rows, tile: int = TILE) -> Image.Image:
     """Lays out rows of pictures, a title above each row and a label below each picture.
 
     Args:
-        rows: (title, [(label, uint8 picture `[H, W, 3]`), ...]) of each.
+        rows: (title, [(label, uint8 picture `[H, W, 3]`), ...]) of each. Long labels take several
+            lines, the sheet is as wide as its longest title.
+        tile: Side of a picture on the sheet, in pixels.
     """
-    columns = max(len(tiles) for _, tiles in rows)
-    row_height = TILE + 2 * LINE + 4 * PAD
-    sheet, draw = _canvas(columns * (TILE + PAD) + PAD, len(rows) * row_height)
     small, font = ImageFont.load_default(11), ImageFont.load_default(14)
+    columns = max(len(tiles) for _, tiles in rows)
+    labels = [[_wrapped(label, small, tile) for label, _ in tiles] for _, tiles in rows]
+    lines = max((len(label) for own in labels for label in own), default=1)
+    row_height = tile + (lines + 1) * LINE + 4 * PAD
+    longest = max(math.ceil(font.getlength(title)) for title, _ in rows)
+    width = max(columns * (tile + PAD), longest + PAD) + PAD
+    sheet, draw = _canvas(width, len(rows) * row_height)
     for row, (title, tiles) in enumerate(rows):
         top = row * row_height + PAD
         draw.text((PAD, top), title, fill=INK, font=font)
-        for i, (label, picture) in enumerate(tiles):
-            x = PAD + i * (TILE + PAD)
-            sheet.paste(_resized(picture, TILE), (x, top + LINE + PAD))
-            _centred(draw, label, x, top + LINE + PAD + TILE, TILE, small)
+        for i, (_, picture) in enumerate(tiles):
+            x = PAD + i * (tile + PAD)
+            sheet.paste(_resized(picture, tile), (x, top + LINE + PAD))
+            for line, text in enumerate(labels[row][i]):
+                _centred(draw, text, x, top + LINE + PAD + tile + line * LINE, tile, small)
     return sheet
 
 

@@ -159,6 +159,23 @@ class TextToImage:
         drawn = [self._between(tokens, batch, seed, truncation) for batch in batches]
         return np.concatenate(drawn)
 
+    def interpolate_seeds(
+        self, text: str, first: int, last: int, steps: int = 8, truncation: float = 1.0
+    ) -> np.ndarray:
+        """Draws the way from one seed's noise to another's, for one caption.
+
+        Returns:
+            uint8 `[steps, H, W, 3]`; the first and the last picture are those of the seeds.
+
+        Raises:
+            UserError: The model knows no word of the caption.
+        """
+        tokens, seeds = self._read(text).tokens, np.array([first, last], np.int64)
+        shares = np.linspace(0.0, 1.0, steps, dtype=np.float32)
+        batches = np.split(shares, range(BATCH_SIZE, steps, BATCH_SIZE))
+        drawn = [self._between_seeds(tokens, batch, seeds, truncation) for batch in batches]
+        return np.concatenate(drawn)
+
     def encode_text(self, texts: str | Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """DAMSM's features of N captions.
 
@@ -298,6 +315,15 @@ class TextToImage:
         )
         def draw(tokens, shares, seed, truncation):
             return to_uint8(self.network.between(tokens, shares, seed, truncation)["images"][-1])
+
+        return draw
+
+    @functools.cached_property
+    def _between_seeds(self):
+        @tf.function
+        def draw(tokens, shares, seeds, truncation):
+            drawn = self.network.between_seeds(tokens, shares, seeds, truncation)
+            return to_uint8(drawn["images"][-1])
 
         return draw
 

@@ -1,6 +1,7 @@
 """Turns token ids into images as one model; everything that draws runs this graph."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 
@@ -64,6 +65,30 @@ class TokensToImage(keras.Model):
         words = (1.0 - second) * words[0] + second * words[1]
         noise, eps = self._noise(tf.repeat(seed, tf.shape(shares)[0]), truncation)
         return self.generator(sentence, words, mask, noise, eps)
+
+    def between_seeds(self, tokens, shares, seeds, truncation=1.0):
+        """Draws images of one caption on the way from one seed's noise to another's.
+
+        The way is a quarter of a circle, on which the noise stays as large as any that is drawn.
+
+        Args:
+            tokens: int32 `[1, T]`, the caption.
+            shares: float32 `[B]` within [0, 1], each image's place on the way.
+            seeds: int64 `[2]`.
+            truncation: As in `call`.
+
+        Returns:
+            What `Generator.call` returns.
+        """
+        angle = shares[:, None] * (np.pi / 2.0)
+        noise, eps = (
+            tf.cos(angle) * ends[0] + tf.sin(angle) * ends[1]
+            for ends in self._noise(seeds, truncation)
+        )
+        words, sentence = self.text_encoder(tokens)
+        rows = tf.zeros_like(shares, tf.int32)
+        own = (tf.gather(value, rows) for value in (sentence, words, tokens != 0))
+        return self.generator(*own, noise, eps)
 
     def _noise(self, seeds, truncation):
         noise_dim, condition_dim = self.generator.noise_dim, self.generator.condition_dim

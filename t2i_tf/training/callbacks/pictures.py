@@ -1,17 +1,15 @@
 """Pictures: sample grids, and where the generator and DAMSM look for each word."""
 
-import functools
 from collections.abc import Sequence
 
 import keras
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
 from data_pipeline.pixels import to_float, to_uint8
 from t2i_tf.models.images import attention_strip, grid, save_png, stack
 from t2i_tf.models.text_to_image import TextToImage, repeated
-from t2i_tf.networks.attention import word_region_attention
+from t2i_tf.models.word_regions import word_regions
 from t2i_tf.training.callbacks.base import Watcher, writing
 from t2i_tf.training.callbacks.board import Board
 from t2i_tf.training.callbacks.examples import Examples
@@ -87,10 +85,8 @@ class WordRegions(Watcher):
     ):
         super().__init__(every)
         self.board = board
-        self.text_encoder = text_encoder
-        self.image_encoder = image_encoder
         self.examples = examples[:ATTENDED]
-        self.gamma1 = gamma1
+        self._attention = word_regions(text_encoder, image_encoder, gamma1)
         self.model = model
 
     def look(self, step: int) -> dict[str, float]:
@@ -102,21 +98,6 @@ class WordRegions(Watcher):
         sheet = attention_sheet(images, maps, self.examples.words)
         self.board.image(step, "damsm/word_regions", sheet)
         return {}
-
-    @functools.cached_property
-    def _attention(self):
-        @tf.function
-        def attention(tokens, images):
-            """Each caption's attention over its own picture, `[N, h, w, T]`."""
-            words, _ = self.text_encoder(tokens)
-            regions, _ = self.image_encoder(images)
-            rows, height, width, units = regions.shape
-            regions = tf.cast(tf.reshape(regions, [-1, height * width, units]), tf.float32)
-            _, maps = word_region_attention(words, regions, tokens != 0, self.gamma1)
-            own = tf.gather_nd(maps, np.stack([np.arange(rows)] * 2, axis=1))  # [N, T, regions]
-            return tf.transpose(tf.reshape(own, [rows, -1, height, width]), [0, 2, 3, 1])
-
-        return attention
 
 
 def attention_sheet(
