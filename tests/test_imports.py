@@ -22,7 +22,7 @@ FORBIDDEN = {
 MOST_FILES = 16  # in one folder
 COMMANDS = {
     *("train", "pretrain_damsm", "evaluate", "explain", "generate", "import_reference", "publish"),
-    "doctor",
+    *("compare", "doctor"),
 }
 DRAWING = ("t2i_tf.generate", "export.saved_model.__main__", "export.tflite.__main__")
 

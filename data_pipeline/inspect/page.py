@@ -1,6 +1,5 @@
 """Shows a survey of a data set as one HTML page that needs no other file."""
 
-import base64
 import html
 import io
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,7 @@ from PIL import Image
 
 from data_pipeline.inspect import duplicates
 from data_pipeline.inspect.survey import SplitSurvey
+from data_pipeline.support import html_page
 from data_pipeline.text.vocabulary import unit
 from data_pipeline.tfrecord import DatasetInfo
 
@@ -17,33 +17,13 @@ _BARS, _WORDS, _PAIRS = 40, 60, 12
 
 Repeats = tuple[list[list[int]], list[tuple[int, int, int]]]
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem;
-  padding: 0 1rem; }}
-h2 {{ margin-top: 2.5rem; border-bottom: 1px solid #8886; }}
-table {{ border-collapse: collapse; }}
-td, th {{ padding: .15rem .8rem .15rem 0; text-align: left; }}
-td.n, th.n {{ text-align: right; font-variant-numeric: tabular-nums; }}
-.bars {{ display: grid; grid-template-columns: max-content 1fr; gap: 1px .6rem;
-  font-size: 12px; }}
-.bars span {{ background: #3b82c4; color: #fff; padding: 0 .3rem; min-width: fit-content; }}
-.sheet {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr));
-  gap: 1rem; }}
-figure {{ margin: 0; font-size: 12px; overflow-wrap: anywhere; }}
-img {{ max-width: 100%; height: auto; }}
-.two {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 2rem; }}
-</style></head><body>
-<h1>{title}</h1>
-<p>{summary}</p>
-<table><tr><th></th>{heads}</tr>{rows}</table>
-{splits}
-<h2>Pictures that repeat</h2>
-{repeats}
-</body></html>
+_STYLE = """
+.bars { display: grid; grid-template-columns: max-content 1fr; gap: 1px .6rem;
+  font-size: 12px; }
+.bars span { background: #3b82c4; color: #fff; padding: 0 .3rem; min-width: fit-content; }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr));
+  gap: 1rem; }
+.two { display: grid; grid-template-columns: repeat(auto-fit, minmax(20rem, 1fr)); gap: 2rem; }
 """
 
 
@@ -64,18 +44,19 @@ def page(
         thumbnails: From (split, row) to the JPEG bytes of the pictures that repeat.
     """
     state = "every checksum compared" if verified else "checksums not compared (--verify does)"
-    title = f"Data set {info.dataset}"
-    return _PAGE.format(
-        title=html.escape(title),
-        summary=html.escape(
-            f"Pictures of {info.stored_size} px on the smaller side, {len(info.classes):,} classes,"
-            f" {info.vocabulary['size']:,} {unit(info.vocabulary)} in the vocabulary; {state}."
-        ),
-        heads="".join(f'<th class="n">{html.escape(own.name)}</th>' for own in surveys),
-        rows="".join(_row(name, surveys, value) for name, value in _ROWS.items()),
-        splits="".join(map(_split, surveys)),
-        repeats=_repeats(surveys, repeats, thumbnails),
+    summary = (
+        f"Pictures of {info.stored_size} px on the smaller side, {len(info.classes):,} classes,"
+        f" {info.vocabulary['size']:,} {unit(info.vocabulary)} in the vocabulary; {state}."
     )
+    counts = html_page.table(
+        ["", *(own.name for own in surveys)],
+        [[name, *(value(own) for own in surveys)] for name, value in _ROWS.items()],
+    )
+    body = (
+        f"<p>{html.escape(summary)}</p>{counts}{''.join(map(_split, surveys))}"
+        f"<h2>Pictures that repeat</h2>{_repeats(surveys, repeats, thumbnails)}"
+    )
+    return html_page.document(f"Data set {info.dataset}", body, _STYLE)
 
 
 def repeating(surveys: Sequence[SplitSurvey]) -> Repeats:
@@ -117,11 +98,6 @@ _ROWS = {
         f"{max(own.class_sizes.values(), default=0):,}"
     ),
 }
-
-
-def _row(name, surveys, value):
-    cells = "".join(f'<td class="n">{html.escape(value(own))}</td>' for own in surveys)
-    return f"<tr><td>{html.escape(name)}</td>{cells}</tr>"
 
 
 def _split(own):
@@ -214,5 +190,4 @@ def _image(data):
         picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
         file = io.BytesIO()
         picture.save(file, "JPEG", quality=80)
-    text = base64.b64encode(file.getvalue()).decode()
-    return f'<img alt="" src="data:image/jpeg;base64,{text}">'
+    return html_page.image(file.getvalue(), "jpeg")

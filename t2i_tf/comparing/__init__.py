@@ -1,0 +1,1 @@
+"""Models side by side: the same captions and seeds, paired figures, one page."""
