@@ -11,7 +11,7 @@ from pathlib import Path
 
 from absl import flags
 
-from data_pipeline.support.errors import UserError, run
+from data_pipeline.support.errors import UserError, of_flag, run
 from data_pipeline.support.files import write_text
 from t2i_tf.comparing import measured, page, pictures
 from t2i_tf.metrics import catalogue, inception
@@ -50,7 +50,8 @@ def main(_: list[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--output_dir={folder} cannot be made: {error.strerror}") from error
-    judge = Judge.load(f"DAMSM of {judge_of}", judge_of, options.max_words)
+    with of_flag("judge"):
+        judge = Judge.load(f"DAMSM of {judge_of}", judge_of, options.max_words)
     measuring = Measuring(
         data_dir=options.data_dir,
         metrics=options.metrics,

@@ -42,7 +42,10 @@ def choose(asked: Sequence[str] | None, has: Collection[str]) -> Sequence[str]:
             raise UserError(f"{name} needs {missing[name][0]}")
     chosen = asked or [name for name in SHEETS if not missing[name]]
     if not chosen:
-        raise UserError("nothing to show: give --text=, --template= or --data_dir=")
+        raise UserError(
+            "nothing to show: give --text=, --template= or, for a model with DAMSM's image "
+            "encoder, --data_dir="
+        )
     return chosen
 
 

@@ -31,9 +31,9 @@ def stages_sheet(
         UserError: The model knows no word of the caption, or lacks the image encoder.
     """
     drawn = model.explain(text, seed, truncation)
-    rows = [
-        (f"{text}  (seed {seed})", [(f"{len(image)} px", image) for image in drawn.images]),
-    ]
+    left_out = f", left out: {', '.join(drawn.unknown_words)}" if drawn.unknown_words else ""
+    title = f"{text}  (seed {seed}{left_out})"
+    rows = [(title, [(f"{len(image)} px", image) for image in drawn.images])]
     attending = drawn.images[len(drawn.images) - len(drawn.attention) :]
     for image, maps in zip(attending, drawn.attention, strict=True):
         shares = maps.mean(axis=(0, 1))

@@ -36,6 +36,8 @@ class Dump:
             (self.folder / PICTURES).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{folder} cannot be made: {error.strerror}") from error
+        for partial in (self.folder / PICTURES).glob(".partial-*"):  # A killed process left it.
+            partial.unlink()
         path = self.folder / ABOUT
         written = json.dumps(dict(about), indent=2, sort_keys=True) + "\n"
         if not path.is_file():
