@@ -1,15 +1,12 @@
-"""The page as users start it, and a real browser that looks at it."""
+"""The page as users start it."""
 
 import contextlib
 import os
-import shutil
 import subprocess
 
 import pytest
 
 from tests.commands import ROOT, command
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @contextlib.contextmanager
@@ -45,23 +42,3 @@ def page(folder):
     with opened(folder=folder) as address:
         yield address
     assert not list(folder.iterdir())  # Nothing is kept.
-
-
-@pytest.fixture
-def browser(page):
-    """Opens tabs: a function from Chromium's flags and a context's options to a blank tab."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as started, contextlib.ExitStack() as stack:
-
-        def tab(*flags, **options):
-            chromium = started.chromium.launch(
-                executable_path=CHROMIUM, args=["--no-sandbox", *flags]
-            )
-            stack.callback(chromium.close)
-            context = chromium.new_context(**options)
-            context.set_default_timeout(60_000)
-            return context.new_page()
-
-        yield tab
