@@ -12,6 +12,7 @@ COMMANDS = {
     "export.saved_model": "export.saved_model.__main__",
     "export.tflite": "export.tflite.__main__",
     "export.client": "export.client.__main__",
+    "export.web": "export.web.__main__",
     "export.draw_captions": "export.draw_captions.__main__",
     "export.quickstart": "export.quickstart.__main__",
     "export.serve": "export.serve",

@@ -15,7 +15,6 @@ const form = document.querySelector("form");
 let model;
 let asked = 0; // how often a drawing was asked for: the last one ends those before it
 let turn = Promise.resolve(); // LiteRT.js computes one thing after the other
-let shown = []; // addresses of the pictures
 
 function chip(text, choose) {
   const button = document.createElement("button");
@@ -59,10 +58,8 @@ async function show(levels, caption, seed) {
   const pixels = new ImageData(model.width, model.height);
   for (let i = 0, j = 0; i < levels.length; j++) pixels.data[j] = j % 4 === 3 ? 255 : levels[i++];
   canvas.getContext("2d", { alpha: false }).putImageData(pixels, 0, 0);
-  const address = URL.createObjectURL(await new Promise((done) => canvas.toBlob(done)));
-  shown.push(address);
   const [item, link, image] = ["li", "a", "img"].map((name) => document.createElement(name));
-  link.href = image.src = address;
+  link.href = image.src = canvas.toDataURL();
   link.download = `${tokenize(caption).join("-").slice(0, 80)}-${seed}.png`;
   link.title = "Save the picture";
   image.alt = `${caption}, seed ${seed}`;
@@ -74,7 +71,6 @@ async function show(levels, caption, seed) {
 
 async function drawAll(mine, caption, seed, number) {
   const { ids } = model.read(caption);
-  for (const address of shown.splice(0)) URL.revokeObjectURL(address);
   part.gallery.replaceChildren();
   let spent = 0;
   for (let done = 0; done < number && mine === asked; done++) {
@@ -152,6 +148,7 @@ async function open() {
   recall();
   part.draw.disabled = part.others.disabled = false;
   part.gpu.hidden = !model.hasGpu;
+  part.status.textContent = "Ready";
   draw();
 }
 
