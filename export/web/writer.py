@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 from data_pipeline.support.errors import UserError
@@ -44,15 +45,15 @@ def export(
     earlier = [output_dir / name for name in (*PAGE, MODEL, LITERT) if (output_dir / name).exists()]
     if earlier and not overwrite:
         raise UserError(f"{earlier[0]} exists already: give another folder, or overwrite it")
+    with tempfile.TemporaryDirectory() as phone:
+        tflite.export(model_dir, phone, [VARIANT])
+        parts[MODEL] = (Path(phone) / MODEL).read_bytes()
     with scratch(output_dir / "site", "partial") as folder:
-        tflite.export(model_dir, folder / "phone", [VARIANT])
-        os.replace(folder / "phone" / MODEL, folder / MODEL)
-        shutil.rmtree(folder / "phone")
         for name in PAGE:
             shutil.copyfile(STATIC / name, folder / name)
         (folder / LITERT).mkdir()
         for name, content in parts.items():
-            (folder / LITERT / name).write_bytes(content)
+            (folder / name).write_bytes(content)
         if (output_dir / LITERT).is_dir():
             shutil.rmtree(output_dir / LITERT)
         for path in folder.iterdir():
@@ -60,7 +61,7 @@ def export(
 
 
 def _litert_parts(directory):
-    """The files of LiteRT.js by the names that they get in the site."""
+    """The files of LiteRT.js, by the names that they get in the site."""
     packages = directory / "node_modules" / "@litertjs"
     try:
         script = (packages / "core" / "dist" / "index.js").read_text(encoding="utf-8")
@@ -78,4 +79,4 @@ def _litert_parts(directory):
             f"LiteRT.js is not in {directory} ({Path(error.filename).name} is missing): "
             f"npm install --prefix={directory} @litertjs/core@{LITERT_VERSION}"
         ) from error
-    return parts
+    return {f"{LITERT}/{name}": content for name, content in parts.items()}
