@@ -24,7 +24,7 @@ _WASM_UTILS = '"@litertjs/wasm-utils"'
 def export(
     model_dir: str | Path,
     output_dir: str | Path,
-    litert_dir: str | Path = LITERT,
+    litert_dir: str | Path = "litert",
     overwrite: bool = False,
 ) -> None:
     """Writes a model as a site; all of it or nothing. Other files in the folder stay.

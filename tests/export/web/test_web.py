@@ -261,9 +261,7 @@ def test_a_graphics_card_draws_only_what_the_processor_draws(script, card, told,
 
 def test_a_file_without_its_words_is_refused(script):
     with pytest.raises(Exception, match="lacks vocabulary.txt or config.json"):
-        script.evaluate(
-            "file => new t2i.TextToImage({}, new Uint8Array(file), {}, false)", [1] * 99
-        )
+        script.evaluate("new t2i.TextToImage({}, new Uint8Array(99), {}, false)")
 
 
 def test_a_model_of_another_size_that_reads_pieces_of_words_is_drawn(
@@ -289,7 +287,7 @@ def test_a_model_of_another_size_that_reads_pieces_of_words_is_drawn(
     assert_pictures_are_pythons(pictures, tmp_path / "site", model, caption, 0)
 
 
-def test_what_is_missing_or_in_the_way_is_named_and_nothing_is_written(tmp_path):
+def test_a_folder_without_litert_is_named_with_the_command_that_fetches_it(tmp_path):
     message = refused("export.web", f"--output_dir={tmp_path / 's'}", f"--litert_dir={tmp_path}")
     assert f"npm install --prefix={tmp_path} @litertjs/core@{LITERT_VERSION}" in message
     assert not (tmp_path / "s").exists()
@@ -299,7 +297,8 @@ def test_an_earlier_site_is_kept_unless_it_may_be_replaced(litert, tmp_path):
     (tmp_path / "page.js").write_text("mine")
     with pytest.raises(UserError, match=r"page.js exists already"):
         web.export("bundled", tmp_path, litert)
-    with pytest.raises(UserError, match="no model directory"):
-        web.export(tmp_path / "none", tmp_path, litert, overwrite=True)
+    for folder in (tmp_path, tmp_path / "new"):
+        with pytest.raises(UserError, match="no model directory"):
+            web.export(tmp_path / "none", folder, litert, overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["page.js"]
     assert (tmp_path / "page.js").read_text() == "mine"
