@@ -76,7 +76,7 @@ def table(runner: Runner, folder: Path, model_dir: Path) -> dict[str, Command]:
         "evaluate": Command(
             "t2i_tf.evaluate",
             ["--model_dir={inputs}/model", "--data_dir={inputs}/data", "--output_dir={output}/out"]
-            + ["--metrics=fid", "--inception=damsm", "--num_images=8", "--batch_size=4"],
+            + ["--metrics=fid", "--inception=damsm", "--num_images=8"],
             _with(folder / "evaluated/in", data / "data", model / "model"),
             ["data/synthetic-test.tfrecord-00000-of-00001", *of_model],
         ),
