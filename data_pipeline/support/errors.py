@@ -1,5 +1,6 @@
 """Reports bad input in every entry point: one clear line and a non-zero exit code."""
 
+import atexit
 import contextlib
 import os
 import re
@@ -101,6 +102,7 @@ def _leave(code):
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError):
             stream.flush()
+    atexit._run_exitfuncs()  # TensorFlow removes its temporary files there.
     os._exit(code)
 
 

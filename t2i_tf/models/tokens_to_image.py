@@ -66,7 +66,13 @@ class TokensToImage(keras.Model):
         noise, eps = self._noise(tf.repeat(seed, tf.shape(shares)[0]), truncation)
         return self.generator(sentence, words, mask, noise, eps)
 
-    def between_seeds(self, tokens, shares, seeds, truncation=1.0):
+    def between_seeds(
+        self,
+        tokens: tf.Tensor,
+        shares: tf.Tensor,
+        seeds: tf.Tensor,
+        truncation: float | tf.Tensor = 1.0,
+    ) -> dict:
         """Draws images of one caption on the way from one seed's noise to another's.
 
         The way is a quarter of a circle, on which the noise stays as large as any that is drawn.

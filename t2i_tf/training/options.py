@@ -304,4 +304,4 @@ def differences(old: Mapping, new: Mapping, prefix: str = "") -> set[str]:
 
 def _plain(value):
     is_sequence = isinstance(value, Sequence) and not isinstance(value, str)
-    return list(value) if is_sequence else value
+    return [_plain(item) for item in value] if is_sequence else value

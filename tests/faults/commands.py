@@ -26,7 +26,7 @@ def table(runner: Runner, folder: Path, model_dir: Path) -> dict[str, Command]:
     )
     made(
         *("data_pipeline.build_tfrecords", "--source=synthetic", f"--output_dir={data / 'data'}"),
-        *("--image_size=64", "--num_train=12", "--num_test=6", "--variety=plain"),
+        *("--image_size=64", "--num_train=12", "--num_test=12", "--variety=plain"),
         *("--picture_size=128", "--num_shards=1", "--workers=1"),
     )
     shutil.copytree(model_dir, model / "model")
@@ -76,7 +76,7 @@ def table(runner: Runner, folder: Path, model_dir: Path) -> dict[str, Command]:
         "evaluate": Command(
             "t2i_tf.evaluate",
             ["--model_dir={inputs}/model", "--data_dir={inputs}/data", "--output_dir={output}/out"]
-            + ["--metrics=fid", "--inception=damsm", "--num_images=8"],
+            + ["--metrics=fid", "--inception=damsm", "--num_images=10"],
             _with(folder / "evaluated/in", data / "data", model / "model"),
             ["data/synthetic-test.tfrecord-00000-of-00001", *of_model],
         ),

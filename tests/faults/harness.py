@@ -114,7 +114,8 @@ def faults_of_end(code: int, text: str, expected: set[int], names: list[str]) ->
 def leftovers(folder: Path) -> list[str]:
     """Temporaries in a folder."""
     found = (path.relative_to(folder) for path in folder.rglob("*"))
-    return [str(path) for path in found if path.name.startswith(".") or "partial" in path.name]
+    kept = (path for path in found if ".shards" not in str(path))  # For the next build.
+    return [str(path) for path in kept if path.name.startswith(".") or "partial" in path.name]
 
 
 Damage = Callable[[bytes], bytes]

@@ -155,9 +155,9 @@ def test_damaged_file_is_named(name, copy):
     [
         ("data", "max_words", 2_000_000_000, "max_words is 2000000000, of at most 1024"),
         ("data", "image_size", 64, "image_size is 64, but the generator draws 32 px"),
-        ("generator", "filters", 10**9, "the file has no .* weights of shape"),
+        ("generator", "filters", 10**9, "the file has no weights of shape"),
         ("generator", "residual_blocks", 10**9, "residual_blocks is 1000000000, for"),
-        ("text_encoder", "embedding_dim", 10**9, "the file has no .* weights of shape"),
+        ("text_encoder", "embedding_dim", 10**9, "the file has no weights of shape"),
     ],
 )
 def test_sizes_that_the_weights_do_not_have_are_refused_at_once(

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import types
 
 import pytest
 from absl import flags
@@ -32,8 +33,11 @@ def parsed(monkeypatch):
     return parse
 
 
+DATA = types.SimpleNamespace(fingerprint="words-pictures", data_dir="data")
+
+
 def opened(workdir, config):
-    return Run(config, workdir, None).opened()
+    return Run(config, workdir, DATA).opened()
 
 
 def test_another_batch_size_keeps_the_epochs():

@@ -1,6 +1,7 @@
 """`Run`: a training run's folder."""
 
 import json
+import types
 
 import pytest
 
@@ -11,9 +12,11 @@ from t2i_tf.training import run as training
 from t2i_tf.training.run import Run
 from tests.commands import refused
 
+DATA = types.SimpleNamespace(fingerprint="words-pictures", data_dir="data")
+
 
 def opened(workdir, config=None):
-    return Run(config or tiny_damsm.get_config(), workdir, None).opened()
+    return Run(config or tiny_damsm.get_config(), workdir, DATA).opened()
 
 
 def write_config(workdir, config):
@@ -111,3 +114,18 @@ def test_workers_at_different_steps_do_not_train_together(monkeypatch, tmp_path)
     run._agree(24)
     with pytest.raises(UserError, match="this worker is at step 18, the first at step 24"):
         run._agree(18)
+
+
+def test_other_data_is_refused(tmp_path):
+    config = tiny_damsm.get_config()
+    with Run(config, tmp_path, DATA).opened():
+        write_config(tmp_path, config.to_dict())
+    other = types.SimpleNamespace(fingerprint="words-others", data_dir="other")
+    with (
+        pytest.raises(UserError, match="a run on other data than other"),
+        Run(config, tmp_path, other).opened(),
+    ):
+        pass
+    (tmp_path / "data.fingerprint").unlink()  # A run of an older version.
+    with Run(config, tmp_path, other).opened():
+        pass

@@ -28,6 +28,7 @@ def test_of_several_workers_all_stop_at_the_same_step(alone):
     """Another worker's signal is learnt after the step."""
     steps, model = iter([False, True]), Counter()
     stop = StopOnSignal(0, lambda received: next(steps), alone)
+    stop.ASK_EVERY = 1
     train(model, [stop])
     assert stop.received == signal.SIGTERM and int(model.steps) == 2
 
@@ -40,6 +41,7 @@ def test_one_of_several_workers_asks_the_others_before_it_stops():
         return len(asked) == 4
 
     stop = StopOnSignal(0, others, alone=False)
+    stop.ASK_EVERY = 1
     train(model, [stop, At(0, lambda: os.kill(os.getpid(), signal.SIGINT))])
     assert asked == [False, True, True, True]
     assert int(model.steps) == 4 and stop.received == signal.SIGINT
